@@ -1,0 +1,47 @@
+# Compiler settings and third-party packages that the whole project shares.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM AND NOT HPIMVP_FUZZ)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(-Wall -Wextra)
+if(HPIMVP_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# Contract 5 (bit-defined numerics): a fused multiply-add must never be formed behind our back.
+add_compile_options(-ffp-contract=off)
+
+if(HPIMVP_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(HPIMVP_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SYSTEMC REQUIRED IMPORTED_TARGET systemc tlm)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(Boost REQUIRED)
+find_package(Catch2 2 REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# Debian's libsystemc is built as C++17; the macro keeps its ABI check content under C++20.
+add_library(hpimvp_systemc INTERFACE)
+target_link_libraries(hpimvp_systemc INTERFACE PkgConfig::SYSTEMC)
+target_compile_definitions(hpimvp_systemc INTERFACE SC_CPLUSPLUS=201703L)
