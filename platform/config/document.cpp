@@ -257,6 +257,12 @@ void Document::erase(const std::string& pointer) {
   root_.at(Json::json_pointer(pointer.substr(0, slash))).erase(pointer.substr(slash + 1));
 }
 
+void Document::expand_string(const std::string& pointer, const std::string& key) {
+  Json& value = root_.at(Json::json_pointer(pointer));
+  value = Json{{key, value}};
+  locations_[pointer + "/" + pointer_token(key)] = location(pointer);
+}
+
 void Document::set(std::string_view assignment) {
   const std::string origin = fmt::format("--set {}", assignment);
   const auto equals = assignment.find('=');

@@ -45,6 +45,9 @@ class Document {
   // Removes the member at `pointer`.
   void erase(const std::string& pointer);
 
+  // Replaces the string at `pointer` by an object that holds it under `key`.
+  void expand_string(const std::string& pointer, const std::string& key);
+
   // Applies "machine.hbm.stacks=2": the value is JSON if it parses as JSON, else a string. Array
   // elements are named by their index. Throws ConfigError, also where a parent is not an object.
   void set(std::string_view assignment);

@@ -1,5 +1,5 @@
-// A scenario: one run of one machine, as an architect writes it. Typed and validated; everything that
-// the file left out has its default here.
+// A scenario: one run of one machine, as an architect writes it. Typed and validated; everything
+// that the file left out has its default here.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct ModelChoice {
 };
 
 struct Sampling {
-  double temperature = 0;  // 0: greedy
+  double temperature = 0;   // 0: greedy
   std::uint32_t top_k = 0;  // 0: off
   double top_p = 1;         // 1: off
   std::uint64_t seed = 1;
@@ -32,7 +32,8 @@ struct Workload {
   std::uint32_t synthetic_prompt_tokens = 0;
   std::uint32_t output_tokens = 64;
   Sampling sampling;
-  std::vector<std::uint32_t> replay_tokens;  // taken in place of the sampled ones, as far as they go
+  std::vector<std::uint32_t>
+      replay_tokens;  // taken in place of the sampled ones, as far as they go
   bool stop_at_end_token = true;
   bool all_logits = false;  // compute logits at every prompt position, for predictions there
 };
@@ -65,8 +66,8 @@ struct Scenario {
 };
 
 // Loads a scenario file, merges the presets that it names (looked up in `preset_folder`) and the
-// overrides ("machine.hbm.stacks=2"), and validates. Paths in it are relative to its folder, those in
-// overrides to the current one. Throws ConfigError.
+// overrides ("machine.hbm.stacks=2"), and validates. Paths in it are relative to its folder, those
+// in overrides to the current one. Throws ConfigError.
 Scenario load_scenario(const std::string& file, const std::vector<std::string>& overrides,
                        const std::string& preset_folder);
 
