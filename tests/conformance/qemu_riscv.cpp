@@ -74,13 +74,13 @@ std::string qemu_version() {
 std::vector<std::uint8_t> run_on_qemu(const std::vector<std::uint8_t>& image, int timeout_seconds) {
   RamFile ram;
   ram.fill(image);
-  const std::string backend = fmt::format("memory-backend-file,id=ram,size={},mem-path={},share=on",
-                                          kRamBytes, ram.path());
-  const ProcessResult result = run_process(
-      {kQemu, "-machine", "virt,memory-backend=ram", "-object", backend, "-m",
-       fmt::format("{}M", kRamBytes >> 20), "-cpu", kCpu, "-bios", "none", "-nographic", "-monitor",
-       "none", "-serial", "none"},
-      timeout_seconds);
+  const std::string backend =
+      fmt::format("memory-backend-file,id=ram,size={},mem-path={},share=on", kRamBytes, ram.path());
+  const ProcessResult result =
+      run_process({kQemu, "-machine", "virt,memory-backend=ram", "-object", backend, "-m",
+                   fmt::format("{}M", kRamBytes >> 20), "-cpu", kCpu, "-bios", "none", "-nographic",
+                   "-monitor", "none", "-serial", "none"},
+                  timeout_seconds);
   if (!result.started || result.timed_out || result.exit_code != 0) {
     throw std::runtime_error(fmt::format("{} {} (exit code {}): {}", kQemu,
                                          result.timed_out ? "did not end in time" : "failed",

@@ -1,4 +1,5 @@
-// Runs a bare-metal RV64 memory image on QEMU's `virt` machine and gives back what the RAM then holds.
+// Runs a bare-metal RV64 memory image on QEMU's `virt` machine and gives back what the RAM then
+// holds.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,10 @@ bool qemu_is_available();
 // One line that names the emulator's version, for the test's log.
 std::string qemu_version();
 
-// Writes `image` to the start of RAM, runs from kRamBase until the program writes kFinisherPass to the
-// finisher, and returns the RAM. Throws std::runtime_error with QEMU's own words when it fails or does
-// not end within `timeout_seconds`.
-std::vector<std::uint8_t> run_on_qemu(const std::vector<std::uint8_t>& image, int timeout_seconds = 120);
+// Writes `image` to the start of RAM, runs from kRamBase until the program writes kFinisherPass to
+// the finisher, and returns the RAM. Throws std::runtime_error with QEMU's own words when it fails
+// or does not end within `timeout_seconds`.
+std::vector<std::uint8_t> run_on_qemu(const std::vector<std::uint8_t>& image,
+                                      int timeout_seconds = 120);
 
 }  // namespace hpimvp::conformance

@@ -102,14 +102,13 @@ void add_atomic(Forms& forms) {
     const char* name;
     std::uint32_t funct5;
   };
-  constexpr Operation kOperations[] = {{"amoadd", 0x00},  {"amoswap", 0x01}, {"amoxor", 0x04},
-                                       {"amoor", 0x08},   {"amoand", 0x0c},  {"amomin", 0x10},
-                                       {"amomax", 0x14},  {"amominu", 0x18}, {"amomaxu", 0x1c},
-                                       {"sc", 0x03}};
+  constexpr Operation kOperations[] = {
+      {"amoadd", 0x00}, {"amoswap", 0x01}, {"amoxor", 0x04},  {"amoor", 0x08},   {"amoand", 0x0c},
+      {"amomin", 0x10}, {"amomax", 0x14},  {"amominu", 0x18}, {"amomaxu", 0x1c}, {"sc", 0x03}};
   for (const auto& [suffix, funct3] : {std::pair{".w", 2U}, std::pair{".d", 3U}}) {
     const std::uint32_t base = 0x2f | funct3 << 12;
-    forms.push_back({std::string("lr") + suffix, base | 0x02U << 27, Format::kLoadReserved,
-                     Extension::kA});
+    forms.push_back(
+        {std::string("lr") + suffix, base | 0x02U << 27, Format::kLoadReserved, Extension::kA});
     for (const Operation& operation : kOperations) {
       forms.push_back({std::string(operation.name) + suffix, base | operation.funct5 << 27,
                        Format::kAtomic, Extension::kA});
@@ -288,9 +287,9 @@ class Encoder {
 
   void require(bool condition, const char* what) const {
     if (!condition) {
-      throw std::invalid_argument(fmt::format("cannot encode {}: {} (immediate {}, rd {}, rs1 {}, rs2 {})",
-                                              in_.form->mnemonic, what, in_.immediate, in_.rd, in_.rs1,
-                                              in_.rs2));
+      throw std::invalid_argument(
+          fmt::format("cannot encode {}: {} (immediate {}, rd {}, rs1 {}, rs2 {})",
+                      in_.form->mnemonic, what, in_.immediate, in_.rd, in_.rs1, in_.rs2));
     }
   }
   void signed_range(int width, int alignment) const {
@@ -307,7 +306,8 @@ class Encoder {
   void put(std::uint32_t value, int position) { bits_ |= value << position; }
   // Moves immediate[high:low] to the given bit position.
   void put_immediate(int high, int low, int position) {
-    const auto field = static_cast<std::uint32_t>(in_.immediate >> low) & ((2U << (high - low)) - 1);
+    const auto field =
+        static_cast<std::uint32_t>(in_.immediate >> low) & ((2U << (high - low)) - 1);
     put(field, position);
   }
   void put_rd() { put(in_.rd, 7); }
@@ -655,7 +655,8 @@ EncodedInstruction encode(const Instruction& instruction) {
 std::string to_text(const Instruction& instruction) {
   std::string text = instruction.form->mnemonic;
   if (instruction.acquire || instruction.release) {
-    text += std::string(".") + (instruction.acquire ? "aq" : "") + (instruction.release ? "rl" : "");
+    text +=
+        std::string(".") + (instruction.acquire ? "aq" : "") + (instruction.release ? "rl" : "");
   }
   const std::string operands = operands_text(instruction);
   return operands.empty() ? text : text + " " + operands;
@@ -667,7 +668,8 @@ bool has_rounding_field(Format format) {
 }
 
 bool is_exact_conversion(const InstructionForm& form) {
-  constexpr std::string_view kExact[] = {"fcvt.d.w", "fcvt.d.wu", "fcvt.d.s", "fcvt.d.h", "fcvt.s.h"};
+  constexpr std::string_view kExact[] = {"fcvt.d.w", "fcvt.d.wu", "fcvt.d.s", "fcvt.d.h",
+                                         "fcvt.s.h"};
   return std::find(std::begin(kExact), std::end(kExact), form.mnemonic) != std::end(kExact);
 }
 
@@ -686,11 +688,13 @@ bool reads_float_rs1(Format format) {
   }
 }
 
-bool is_compressed(Format format) { return format >= Format::kCompressedAddi4spn; }
+bool is_compressed(Format format) {
+  return format >= Format::kCompressedAddi4spn;
+}
 
 std::string_view to_string(Extension extension) {
-  constexpr std::string_view kNames[] = {"I",        "M",   "A",   "F",   "D",         "C", "Zicsr",
-                                         "Zifencei", "Zfh", "Zba", "Zbb", "privileged"};
+  constexpr std::string_view kNames[] = {"I",     "M",        "A",   "F",   "D",   "C",
+                                         "Zicsr", "Zifencei", "Zfh", "Zba", "Zbb", "privileged"};
   return kNames[static_cast<int>(extension)];
 }
 

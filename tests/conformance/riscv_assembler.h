@@ -1,9 +1,9 @@
-// A small RISC-V assembler for the conformance tests: a table of every instruction that the project's
-// core supports, an encoder, and a printer whose text GNU as accepts.
+// A small RISC-V assembler for the conformance tests: a table of every instruction that the
+// project's core supports, an encoder, and a printer whose text GNU as accepts.
 //
-// It is written from the specification's encoding tables and shares nothing with the core's decoder, so
-// that a misread encoding cannot hide on both sides. Its own proof is riscv_assembler_test.cpp, which
-// assembles the printed text with GNU as and compares the bytes.
+// It is written from the specification's encoding tables and shares nothing with the core's
+// decoder, so that a misread encoding cannot hide on both sides. Its own proof is
+// riscv_assembler_test.cpp, which assembles the printed text with GNU as and compares the bytes.
 //
 // Source: RISC-V Unprivileged ISA 20191213 chapter 24 (opcode listings), chapter 16 ("C"); Zfh 1.0;
 // Bit-manipulation 1.0.0; Privileged Architecture 20211203 section 3.3.
@@ -33,50 +33,50 @@ enum class Extension : std::uint8_t {
 
 // Which operands an instruction has and where they stand in its encoding.
 enum class Format : std::uint8_t {
-  kFixed,         // no operands
-  kRegister,      // rd, rs1, rs2
-  kImmediate,     // rd, rs1, imm[11:0]
-  kShift64,       // rd, rs1, shamt[5:0]
-  kShift32,       // rd, rs1, shamt[4:0]
-  kUnary,         // rd, rs1
-  kUpper,         // rd, imm[31:12]
-  kJump,          // rd, offset
-  kJumpRegister,  // rd, imm(rs1)
-  kBranch,        // rs1, rs2, offset
-  kLoad,          // rd, imm(rs1)
-  kStore,         // rs2, imm(rs1)
-  kCsr,           // rd, csr, rs1
-  kCsrImmediate,  // rd, csr, imm[4:0]
-  kLoadReserved,  // rd, (rs1)
-  kAtomic,        // rd, rs2, (rs1)
-  kFpLoad,        // fd, imm(rs1)
-  kFpStore,       // fs2, imm(rs1)
-  kFpFused,       // fd, fs1, fs2, fs3, rm
-  kFpBinary,      // fd, fs1, fs2, rm
-  kFpBinaryExact,  // fd, fs1, fs2
-  kFpCompare,      // rd, fs1, fs2
-  kFpUnary,        // fd, fs1, rm
-  kFpToInt,        // rd, fs1, rm
-  kIntToFp,        // fd, rs1, rm
-  kFpMoveToInt,    // rd, fs1
-  kIntMoveToFp,    // fd, rs1
-  kCompressedAddi4spn,     // rd', sp, imm
-  kCompressedLoadWord,     // rd', imm(rs1')
-  kCompressedLoadDouble,   // rd', imm(rs1')
-  kCompressedFpLoad,       // fd', imm(rs1')
-  kCompressedStoreWord,    // rs2', imm(rs1')
-  kCompressedStoreDouble,  // rs2', imm(rs1')
-  kCompressedFpStore,      // fs2', imm(rs1')
-  kCompressedImmediate,    // rd, imm[5:0]
-  kCompressedAndi,         // rd', imm[5:0]
-  kCompressedAddi16sp,     // sp, imm
-  kCompressedLui,          // rd, imm
-  kCompressedShift,        // rd, shamt[5:0]
-  kCompressedShiftPrime,   // rd', shamt[5:0]
-  kCompressedArithmetic,   // rd', rs2'
-  kCompressedJump,         // offset
-  kCompressedBranch,       // rs1', offset
-  kCompressedLoadWordSp,   // rd, imm(sp)
+  kFixed,                    // no operands
+  kRegister,                 // rd, rs1, rs2
+  kImmediate,                // rd, rs1, imm[11:0]
+  kShift64,                  // rd, rs1, shamt[5:0]
+  kShift32,                  // rd, rs1, shamt[4:0]
+  kUnary,                    // rd, rs1
+  kUpper,                    // rd, imm[31:12]
+  kJump,                     // rd, offset
+  kJumpRegister,             // rd, imm(rs1)
+  kBranch,                   // rs1, rs2, offset
+  kLoad,                     // rd, imm(rs1)
+  kStore,                    // rs2, imm(rs1)
+  kCsr,                      // rd, csr, rs1
+  kCsrImmediate,             // rd, csr, imm[4:0]
+  kLoadReserved,             // rd, (rs1)
+  kAtomic,                   // rd, rs2, (rs1)
+  kFpLoad,                   // fd, imm(rs1)
+  kFpStore,                  // fs2, imm(rs1)
+  kFpFused,                  // fd, fs1, fs2, fs3, rm
+  kFpBinary,                 // fd, fs1, fs2, rm
+  kFpBinaryExact,            // fd, fs1, fs2
+  kFpCompare,                // rd, fs1, fs2
+  kFpUnary,                  // fd, fs1, rm
+  kFpToInt,                  // rd, fs1, rm
+  kIntToFp,                  // fd, rs1, rm
+  kFpMoveToInt,              // rd, fs1
+  kIntMoveToFp,              // fd, rs1
+  kCompressedAddi4spn,       // rd', sp, imm
+  kCompressedLoadWord,       // rd', imm(rs1')
+  kCompressedLoadDouble,     // rd', imm(rs1')
+  kCompressedFpLoad,         // fd', imm(rs1')
+  kCompressedStoreWord,      // rs2', imm(rs1')
+  kCompressedStoreDouble,    // rs2', imm(rs1')
+  kCompressedFpStore,        // fs2', imm(rs1')
+  kCompressedImmediate,      // rd, imm[5:0]
+  kCompressedAndi,           // rd', imm[5:0]
+  kCompressedAddi16sp,       // sp, imm
+  kCompressedLui,            // rd, imm
+  kCompressedShift,          // rd, shamt[5:0]
+  kCompressedShiftPrime,     // rd', shamt[5:0]
+  kCompressedArithmetic,     // rd', rs2'
+  kCompressedJump,           // offset
+  kCompressedBranch,         // rs1', offset
+  kCompressedLoadWordSp,     // rd, imm(sp)
   kCompressedLoadDoubleSp,   // rd, imm(sp)
   kCompressedFpLoadSp,       // fd, imm(sp)
   kCompressedStoreWordSp,    // rs2, imm(sp)
@@ -140,8 +140,8 @@ EncodedInstruction encode(const Instruction& instruction);
 std::string to_text(const Instruction& instruction);
 
 bool has_rounding_field(Format format);
-// Conversions to a wider format that never round. They have an rm field, but GNU as takes no rounding
-// operand for them and writes zero.
+// Conversions to a wider format that never round. They have an rm field, but GNU as takes no
+// rounding operand for them and writes zero.
 bool is_exact_conversion(const InstructionForm& form);
 bool reads_float_rs1(Format format);
 bool is_compressed(Format format);

@@ -1,4 +1,5 @@
-// The conformance tests trust their own assembler; this test holds it against GNU as, byte for byte.
+// The conformance tests trust their own assembler; this test holds it against GNU as, byte for
+// byte.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>

@@ -68,9 +68,9 @@ std::uint64_t interesting_exponent(RandomSource& random, const Layout& layout) {
   const auto clamp = [top](std::int64_t exponent) {
     return static_cast<std::uint64_t>(exponent < 1 ? 1 : exponent > top ? top : exponent);
   };
-  constexpr std::int64_t kBorders[] = {-150, -149, -127, -126, -25, -24, -15, -14, -2, -1, 0,  1,
-                                       10,   15,   16,   23,   24,  30,  31,  32,  52, 53, 62, 63,
-                                       64,   126,  127,  128};
+  constexpr std::int64_t kBorders[] = {-150, -149, -127, -126, -25, -24, -15, -14, -2, -1,
+                                       0,    1,    10,   15,   16,  23,  24,  30,  31, 32,
+                                       52,   53,   62,   63,   64,  126, 127, 128};
   switch (random.below(5)) {
     case 0:
       return clamp(1 + random.between(0, 2));
@@ -85,7 +85,8 @@ std::uint64_t interesting_exponent(RandomSource& random, const Layout& layout) {
   }
 }
 
-// The number nearest to `value` toward zero in the format, or an infinity; exactness does not matter.
+// The number nearest to `value` toward zero in the format, or an infinity; exactness does not
+// matter.
 std::uint64_t from_double(const Layout& layout, double value) {
   if (std::isnan(value)) return pack(layout, false, layout.max_exponent(), layout.fraction_mask());
   const auto bits = std::bit_cast<std::uint64_t>(value);
@@ -274,7 +275,8 @@ FloatClass classify(std::uint64_t register_bits, FloatWidth width) {
   const std::uint64_t exponent = register_bits >> layout.fraction_bits & layout.max_exponent();
   const std::uint64_t fraction = register_bits & layout.fraction_mask();
   if (exponent == layout.max_exponent()) {
-    if (fraction == 0) return negative ? FloatClass::kNegativeInfinity : FloatClass::kPositiveInfinity;
+    if (fraction == 0)
+      return negative ? FloatClass::kNegativeInfinity : FloatClass::kPositiveInfinity;
     const bool quiet = (fraction >> (layout.fraction_bits - 1)) != 0;
     return quiet ? FloatClass::kQuietNan : FloatClass::kSignalingNan;
   }
@@ -401,8 +403,8 @@ Instruction random_operands(RandomSource& random, const InstructionForm& form) {
     in.acquire = random.chance(50);
     in.release = random.chance(50);
   }
-  constexpr std::uint8_t kModes[] = {kRoundNearestEven, kRoundTowardZero, kRoundDown, kRoundUp,
-                                     kRoundNearestMaxMagnitude, kRoundDynamic};
+  constexpr std::uint8_t kModes[] = {kRoundNearestEven, kRoundTowardZero,          kRoundDown,
+                                     kRoundUp,          kRoundNearestMaxMagnitude, kRoundDynamic};
   if (has_rounding_field(form.format)) in.rounding = random.pick(kModes);
   restrict_compressed_registers(random, in);
   do {

@@ -1,4 +1,5 @@
-// What the environment may change about a conformance test, and how a test says that it was skipped.
+// What the environment may change about a conformance test, and how a test says that it was
+// skipped.
 #pragma once
 
 #include <cstdint>
