@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/hbm_pim/hbm_pim_config.h"
+#include "models/hbm_pim/config.h"
 #include "models/sram_pim/tile_config.h"
 
 namespace hpimvp::hpim {

@@ -1,0 +1,187 @@
+#include "platform/config/machine_reader.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+
+#include "platform/config/object_reader.h"
+
+namespace hpimvp::config {
+
+namespace {
+
+using hpim::BlockConfig;
+using hpim::HpimMachineConfig;
+
+constexpr std::uint32_t kMostCycles = 1u << 20;
+
+std::uint64_t to_period_ps(double clock_mhz) {
+  return static_cast<std::uint64_t>(1e6 / clock_mhz + 0.5);
+}
+
+void read_clock(ObjectReader& reader, double& clock_mhz) {
+  reader.read_number("clock_mhz", clock_mhz, 1, 10'000);
+}
+
+void read_host(ObjectReader& machine, hpim::HostConfig& host) {
+  auto reader = machine.child("host");
+  if (!reader) return;
+  read_clock(*reader, host.clock_mhz);
+  reader->read_integer("memory_mib", host.memory_mib, 64, 65'536);
+  reader->read_number("quantum_us", host.quantum_us, 0.001, 10'000);
+  reader->read_integer("mmio_latency_cycles", host.mmio_latency_cycles, 0, kMostCycles);
+  reader->finish();
+}
+
+void read_organisation(ObjectReader& reader, hbm_pim::Organisation& organisation) {
+  reader.read_integer("channels", organisation.channels, 1, 64);
+  reader.read_integer("pseudo_channels_per_channel", organisation.pseudo_channels_per_channel, 1,
+                      4);
+  reader.read_integer("bank_groups", organisation.bank_groups, 1, 64);
+  reader.read_integer("banks_per_group", organisation.banks_per_group, 1, 16);
+  reader.read_integer("rows", organisation.rows, 1, 1u << 20);
+  reader.read_integer("row_bytes", organisation.row_bytes, 32, 1u << 16);
+}
+
+void read_timing(ObjectReader& hbm, hbm_pim::Timing& timing) {
+  auto reader = hbm.child("timing");
+  if (!reader) return;
+  reader->read_integer("clock_period_ps", timing.clock_period_ps, 100, 100'000);
+  const auto cycles = [&](const char* key, std::uint32_t& value) {
+    reader->read_integer(key, value, 1, kMostCycles);
+  };
+  cycles("rcd_read", timing.rcd_read);
+  cycles("rcd_write", timing.rcd_write);
+  cycles("precharge", timing.precharge);
+  cycles("row_active", timing.row_active);
+  cycles("ccd_short", timing.ccd_short);
+  cycles("ccd_long", timing.ccd_long);
+  cycles("read_latency", timing.read_latency);
+  cycles("write_latency", timing.write_latency);
+  cycles("burst", timing.burst);
+  cycles("write_recovery", timing.write_recovery);
+  cycles("write_to_read", timing.write_to_read);
+  cycles("read_to_precharge", timing.read_to_precharge);
+  cycles("four_activates", timing.four_activates);
+  cycles("activate_to_activate", timing.activate_to_activate);
+  cycles("refresh", timing.refresh);
+  cycles("refresh_interval", timing.refresh_interval);
+  reader->finish();
+}
+
+void read_pim_units(ObjectReader& hbm, hbm_pim::PimUnits& pim) {
+  auto reader = hbm.child("pim");
+  if (!reader) return;
+  reader->read_integer("mac_period", pim.mac_period, 1, kMostCycles);
+  reader->read_integer("activates_per_window", pim.activates_per_window, 1, 1024);
+  reader->read_integer("mac_latency", pim.mac_latency, 0, kMostCycles);
+  reader->read_integer("global_buffer_bytes", pim.global_buffer_bytes, 32, 1u << 24);
+  reader->read_integer("mode_switch", pim.mode_switch, 0, kMostCycles);
+  reader->read_integer("normal_window", pim.normal_window, 1, kMostCycles);
+  reader->finish();
+}
+
+void read_hbm(const Document& document, ObjectReader& machine, hpim::HbmConfig& hbm) {
+  auto reader = machine.child("hbm");
+  if (!reader) return;
+  reader->read_integer("stacks", hbm.stacks, 1, 16);
+  read_organisation(*reader, hbm.stack.organisation);
+  read_timing(*reader, hbm.stack.timing);
+  read_pim_units(*reader, hbm.stack.pim);
+  reader->read_integer("controller_latency", hbm.stack.controller_latency, 0, kMostCycles);
+  reader->finish();
+  try {
+    hbm_pim::check(hbm.stack);
+  } catch (const std::exception& error) {
+    fail_at(document, machine.child_pointer("hbm"), error.what());
+  }
+}
+
+void read_noc(ObjectReader& machine, hpim::NocConfig& noc) {
+  auto reader = machine.child("noc");
+  if (!reader) return;
+  read_clock(*reader, noc.clock_mhz);
+  reader->read_integer("flit_bits", noc.flit_bits, 8, 4096);
+  if (noc.flit_bits % 8 != 0) reader->fail("flit_bits", "expected a multiple of 8");
+  reader->read_integer("hop_cycles", noc.hop_cycles, 1, kMostCycles);
+  reader->read_integer("packet_payload_bytes", noc.packet_payload_bytes, 32, 1u << 20);
+  reader->finish();
+}
+
+void read_dma(ObjectReader& machine, hpim::DmaConfig& dma) {
+  auto reader = machine.child("dma");
+  if (!reader) return;
+  read_clock(*reader, dma.clock_mhz);
+  reader->read_integer("burst_bytes", dma.burst_bytes, 64, 1u << 20);
+  reader->finish();
+}
+
+void read_uart(ObjectReader& machine, hpim::UartConfig& uart) {
+  auto reader = machine.child("uart");
+  if (!reader) return;
+  reader->read_integer("clock_hz", uart.clock_hz, 16, 1'000'000'000);
+  reader->finish();
+}
+
+BlockConfig read_block(const Document& document, const std::string& pointer) {
+  BlockConfig block;
+  ObjectReader reader(document, pointer);
+  const auto require = [&](const char* key, const char* what) {
+    if (!reader.has(key)) reader.fail_missing(key, what);
+  };
+  require("block", "the type of the block");
+  require("name", "a name of its own");
+  require("address", "where its registers are");
+  require("size", "how many bytes of registers");
+  reader.read_string("block", block.block);
+  reader.read_string("name", block.name);
+  reader.read_integer("address", block.address);
+  reader.read_integer("size", block.size, 1);
+  reader.read_integer("count", block.count, 0, 64);
+  reader.read_integer("stride", block.stride);
+  reader.read_integer("interrupt", block.interrupt, 0, 127);
+  reader.read_integer("interrupt_stride", block.interrupt_stride, 0, 127);
+  if (auto memory = reader.child("memory")) {
+    memory->read_integer("address", block.memory_address);
+    memory->read_integer("size", block.memory_size);
+    memory->read_integer("stride", block.memory_stride);
+    memory->finish();
+  }
+  reader.finish();
+  const Location location = document.location(pointer);
+  block.place = fmt::format("{}:{}: {}", location.file, location.line, pointer);
+  return block;
+}
+
+void read_blocks(const Document& document, ObjectReader& machine, const char* key,
+                 std::vector<BlockConfig>& blocks) {
+  const Json* list = machine.find(key);
+  if (list == nullptr) return;
+  if (!list->is_array()) {
+    machine.fail(key, "expected an array of blocks, found " + describe_value(*list));
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    blocks.push_back(read_block(document, fmt::format("{}/{}", machine.child_pointer(key), i)));
+  }
+}
+
+}  // namespace
+
+HpimMachineConfig read_machine(const Document& document, const std::string& pointer) {
+  HpimMachineConfig config;
+  ObjectReader machine(document, pointer);
+  std::string description;
+  machine.read_string("description", description);
+  read_host(machine, config.host);
+  read_hbm(document, machine, config.hbm);
+  read_sram_pim(machine, config.sram_pim);
+  read_noc(machine, config.noc);
+  read_dma(machine, config.dma);
+  read_uart(machine, config.uart);
+  read_blocks(document, machine, "blocks", config.blocks);
+  read_blocks(document, machine, "extra_blocks", config.extra_blocks);
+  machine.finish();
+  return config;
+}
+
+}  // namespace hpimvp::config
