@@ -1,0 +1,139 @@
+#include "models/interconnect/mesh_interconnect.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/common/transaction_extension.h"
+
+namespace hpimvp::interconnect {
+namespace {
+
+// The kernel's time resolution is its default of one picosecond.
+std::uint64_t to_ps(const sc_core::sc_time& time) {
+  return time.value();
+}
+sc_core::sc_time from_ps(std::uint64_t time_ps) {
+  return sc_core::sc_time::from_value(time_ps);
+}
+
+common::Initiator initiator_of(const tlm::tlm_generic_payload& transaction) {
+  const common::TransactionInfo* info = nullptr;
+  transaction.get_extension(info);
+  return info != nullptr ? info->initiator : common::Initiator::kHost;
+}
+
+}  // namespace
+
+MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
+                                   const std::vector<MeshInitiatorConfig>& initiators,
+                                   const std::vector<MeshTargetConfig>& targets)
+    : sc_module(name), timing_(std::move(mesh)) {
+  for (std::size_t i = 0; i < initiators.size(); ++i) {
+    initiator_nodes_.push_back(timing_.node(initiators[i].node));
+    auto socket = std::make_unique<TargetSocket>(("from_" + initiators[i].name).c_str());
+    const int tag = static_cast<int>(i);
+    socket->register_b_transport(this, &MeshInterconnect::transport, tag);
+    socket->register_transport_dbg(this, &MeshInterconnect::transport_debug, tag);
+    socket->register_get_direct_mem_ptr(this, &MeshInterconnect::direct_memory, tag);
+    from_initiators_.push_back(std::move(socket));
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    target_nodes_.push_back(timing_.node(targets[i].node));
+    target_bases_.push_back(targets[i].base);
+    map_.add({targets[i].name, targets[i].base, targets[i].size, i});
+    auto socket = std::make_unique<InitiatorSocket>(("to_" + targets[i].name).c_str());
+    socket->register_invalidate_direct_mem_ptr(this, &MeshInterconnect::invalidate,
+                                               static_cast<int>(i));
+    to_targets_.push_back(std::move(socket));
+  }
+}
+
+void MeshInterconnect::transport(int initiator, tlm::tlm_generic_payload& transaction,
+                                 sc_core::sc_time& delay) {
+  const std::uint64_t address = transaction.get_address();
+  const std::uint64_t length = transaction.get_data_length();
+  const AddressRange* range = map_.find(address, length);
+  if (range == nullptr) {
+    ++address_errors_;
+    transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return;
+  }
+  const std::size_t source = initiator_nodes_[static_cast<std::size_t>(initiator)];
+  const std::size_t destination = target_nodes_[range->target];
+  const common::Initiator kind = initiator_of(transaction);
+  const bool write = transaction.is_write();
+  const bool local = source == destination;
+
+  const std::uint64_t now_ps = to_ps(sc_core::sc_time_stamp());
+  const std::uint64_t arrival_ps =
+      timing_.send(source, destination, write ? length : 0, now_ps + to_ps(delay), kind);
+  if (!local) delay = from_ps(arrival_ps - now_ps);
+
+  transaction.set_address(address - range->base);
+  to_targets_[range->target]->operator->()->b_transport(transaction, delay);
+  transaction.set_address(address);
+
+  if (!local) {
+    sc_core::wait(delay);
+    delay = sc_core::SC_ZERO_TIME;
+  }
+  const std::uint64_t respond_ps = to_ps(sc_core::sc_time_stamp() + delay);
+  const std::uint64_t done_ps =
+      timing_.send(destination, source, write ? 0 : length, respond_ps, kind);
+  delay += from_ps(done_ps - respond_ps);
+}
+
+unsigned MeshInterconnect::transport_debug(int /*initiator*/,
+                                           tlm::tlm_generic_payload& transaction) {
+  const std::uint64_t address = transaction.get_address();
+  const AddressRange* range = map_.find(address, transaction.get_data_length());
+  if (range == nullptr) {
+    transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    return 0;
+  }
+  transaction.set_address(address - range->base);
+  const unsigned done = to_targets_[range->target]->operator->()->transport_dbg(transaction);
+  transaction.set_address(address);
+  return done;
+}
+
+bool MeshInterconnect::direct_memory(int initiator, tlm::tlm_generic_payload& transaction,
+                                     tlm::tlm_dmi& dmi) {
+  const std::uint64_t address = transaction.get_address();
+  const AddressRange* range = map_.find(address);
+  if (range == nullptr ||
+      target_nodes_[range->target] != initiator_nodes_[static_cast<std::size_t>(initiator)]) {
+    return false;
+  }
+  transaction.set_address(address - range->base);
+  const bool granted =
+      to_targets_[range->target]->operator->()->get_direct_mem_ptr(transaction, dmi);
+  transaction.set_address(address);
+  if (granted) {
+    // A target may offer all addresses that it can imagine; only those of its range are its own.
+    const std::uint64_t last = range->size - 1;
+    dmi.set_end_address(range->base + std::min<std::uint64_t>(dmi.get_end_address(), last));
+    dmi.set_start_address(range->base + dmi.get_start_address());
+  }
+  return granted;
+}
+
+void MeshInterconnect::invalidate(int target, sc_dt::uint64 start, sc_dt::uint64 end) {
+  const auto index = static_cast<std::size_t>(target);
+  const AddressRange* range = map_.find(target_bases_[index]);
+  const std::uint64_t last = range->size - 1;
+  for (std::size_t i = 0; i < from_initiators_.size(); ++i) {
+    if (initiator_nodes_[i] != target_nodes_[index]) continue;
+    (*from_initiators_[i])
+        ->invalidate_direct_mem_ptr(range->base + std::min<std::uint64_t>(start, last),
+                                    range->base + std::min<std::uint64_t>(end, last));
+  }
+}
+
+common::Statistics MeshInterconnect::statistics() const {
+  common::Statistics statistics = timing_.statistics();
+  statistics.emplace_back("address_errors", address_errors_);
+  return statistics;
+}
+
+}  // namespace hpimvp::interconnect

@@ -1,0 +1,79 @@
+// The mesh as a TLM-2.0 interconnect (memory traffic of the machine).
+//
+// Every initiator and every target is attached to a node. b_transport sends a request message (a
+// header for a read, header and data for a write), calls the target with the address relative to
+// its range, and sends the response (data for a read, a header for a write); MeshTiming decides
+// how long either takes. Because links are reserved in the order of the calls, the call waits until
+// the target's part is over before it reserves the response: b_transport may wait, and returns the
+// response's travel as its delay.
+//
+// An address that no target holds, or a transaction that leaves its target's range, ends with
+// TLM_ADDRESS_ERROR_RESPONSE. Debug transport takes no time. DMI is handed out where the network
+// costs the initiator nothing, which is in the initiator's own node.
+#pragma once
+
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <systemc>
+#include <vector>
+
+#include "models/interconnect/address_map.h"
+#include "models/interconnect/mesh_timing.h"
+
+namespace hpimvp::interconnect {
+
+struct MeshInitiatorConfig {
+  std::string name;
+  std::string node;
+};
+
+struct MeshTargetConfig {
+  std::string name;
+  std::string node;
+  std::uint64_t base = 0;
+  std::uint64_t size = 0;
+};
+
+class MeshInterconnect : public sc_core::sc_module {
+ public:
+  using TargetSocket = tlm_utils::simple_target_socket_tagged<MeshInterconnect>;
+  using InitiatorSocket = tlm_utils::simple_initiator_socket_tagged<MeshInterconnect>;
+
+  // Throws std::invalid_argument as MeshTiming and AddressMap do.
+  MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
+                   const std::vector<MeshInitiatorConfig>& initiators,
+                   const std::vector<MeshTargetConfig>& targets);
+
+  // In the order of the constructor's lists. An initiator binds to a target socket and vice versa.
+  TargetSocket& from_initiator(std::size_t index) { return *from_initiators_[index]; }
+  InitiatorSocket& to_target(std::size_t index) { return *to_targets_[index]; }
+
+  const AddressMap& address_map() const { return map_; }
+  const MeshTiming& timing() const { return timing_; }
+  void set_activity(common::ActivitySink* sink, const std::string& prefix) {
+    timing_.set_activity(sink, prefix);
+  }
+  common::Statistics statistics() const;
+
+ private:
+  void transport(int initiator, tlm::tlm_generic_payload& transaction, sc_core::sc_time& delay);
+  unsigned transport_debug(int initiator, tlm::tlm_generic_payload& transaction);
+  bool direct_memory(int initiator, tlm::tlm_generic_payload& transaction, tlm::tlm_dmi& dmi);
+  void invalidate(int target, sc_dt::uint64 start, sc_dt::uint64 end);
+
+  MeshTiming timing_;
+  AddressMap map_;
+  std::vector<std::size_t> initiator_nodes_;
+  std::vector<std::size_t> target_nodes_;
+  std::vector<std::uint64_t> target_bases_;
+  std::vector<std::unique_ptr<TargetSocket>> from_initiators_;
+  std::vector<std::unique_ptr<InitiatorSocket>> to_targets_;
+  std::uint64_t address_errors_ = 0;
+};
+
+}  // namespace hpimvp::interconnect
