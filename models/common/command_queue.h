@@ -70,7 +70,7 @@ class CommandQueue {
   void install_hooks();
   AccessResult write_control(const RegisterBlock::Write& write);
   AccessResult write_while_idle() const;
-  AccessResult write_tail(const RegisterBlock::Write& write);
+  AccessResult write_tail();
   std::uint64_t reg(std::uint32_t offset) const { return block_.get(offset_ + offset); }
   void set_reg(std::uint32_t offset, std::uint64_t value) { block_.set(offset_ + offset, value); }
   bool enabled() const;

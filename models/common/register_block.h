@@ -43,6 +43,10 @@ class RegisterBlock {
   // Bus side. `width_bytes` is 1, 2, 4 or 8.
   AccessResult read(std::uint64_t offset, unsigned width_bytes, std::uint64_t& value) const;
   AccessResult write(std::uint64_t offset, unsigned width_bytes, std::uint64_t value);
+  // The debugger's read: the same, as reads have no side effects.
+  AccessResult peek(std::uint64_t offset, unsigned width_bytes, std::uint64_t& value) const {
+    return read(offset, width_bytes, value);
+  }
 
   // Hardware side: the stored value, no rules, no hooks. `offset` must be a register's (or an array
   // element's); throws std::logic_error otherwise.
