@@ -126,6 +126,8 @@ inline constexpr std::uint32_t kRequestPrintText = 2;  // print pieces on the UA
 inline constexpr std::uint32_t kRequestIgnoreEnd = 4;  // do not stop at the end token
 inline constexpr std::uint32_t kRequestAllLogits =
     8;  // compute logits at prompt positions too (PREDICTION markers)
+inline constexpr std::uint32_t kRequestMarkOperators =
+    16;  // OPERATOR_START and OPERATOR_DONE markers, value: operator index
 
 struct Request {
   std::uint32_t flags;

@@ -1,0 +1,49 @@
+// The engines of the machine: a command queue driver for each, and the events that they raise.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "firmware/host/arena.h"
+#include "firmware/host/command_queue_driver.h"
+#include "firmware/host/engine_access.h"
+#include "firmware/host/interrupt_controller.h"
+#include "firmware/host/plan_view.h"
+
+namespace hpimvp::firmware {
+
+class EnginePool final : public EngineAccess, public QueueListener {
+ public:
+  // Starts the queue of every device of the plan that takes commands; rings come from `arena`.
+  EnginePool(const PlanView& plan, InterruptController& interrupts, Arena& arena);
+  EnginePool(const EnginePool&) = delete;
+  EnginePool& operator=(const EnginePool&) = delete;
+
+  std::uint32_t ring_capacity(std::uint32_t device) const override;
+  std::uint64_t* next_slot(std::uint32_t device) override { return queues_[device]->next_slot(); }
+  void submit(std::uint32_t device) override { queues_[device]->submit(); }
+  DeviceEvent wait() override;
+
+  void queue_has_news(CommandQueueDriver& queue) override;
+
+  // Null: the device takes no commands.
+  const CommandQueueDriver* queue(std::uint32_t device) const { return queues_[device]; }
+
+  // Events since boot, and whether somebody waits for the next one: for a watchdog.
+  std::uint64_t event_count() const { return event_count_; }
+  bool is_waiting() const { return is_waiting_; }
+
+ private:
+  static constexpr std::uint32_t kRingSlots = 64;
+
+  InterruptController& interrupts_;
+  std::span<CommandQueueDriver*> queues_;  // by device
+  std::span<bool> has_news_;               // by device
+  std::span<std::uint32_t> news_;          // ring of devices with has_news_, oldest first
+  std::uint32_t news_begin_ = 0;           // free-running
+  std::uint32_t news_end_ = 0;
+  std::uint64_t event_count_ = 0;
+  bool is_waiting_ = false;
+};
+
+}  // namespace hpimvp::firmware

@@ -1,0 +1,190 @@
+#include "firmware/host/operator_scheduler.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "hal/command_queue.h"
+
+namespace hpimvp::firmware {
+namespace {
+
+using hal::command_queue::CommandHeader;
+
+constexpr std::uint32_t kWords = 8;  // of 64 bits in a descriptor
+
+// The first word of a descriptor, made to interrupt at completion and attributed to an operator.
+std::uint64_t header_for(std::uint64_t template_word, std::uint32_t op) {
+  auto header = std::bit_cast<CommandHeader>(template_word);
+  header.flags |= CommandHeader::kFlagInterrupt;
+  header.operation = op;
+  return std::bit_cast<std::uint64_t>(header);
+}
+
+constexpr std::uint32_t source_index(plan::PatchSource source) {
+  return static_cast<std::uint32_t>(source);
+}
+
+// The words of a template; check_plan() made sure of their alignment.
+const std::uint64_t* template_words(const plan::DescriptorTemplate& descriptor) {
+  return reinterpret_cast<const std::uint64_t*>(descriptor.descriptor);
+}
+
+}  // namespace
+
+OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines,
+                                     Progress* progress, Arena& arena)
+    : plan_(plan),
+      operators_(plan.operators()),
+      descriptors_(plan.descriptors()),
+      engines_(engines),
+      progress_(progress),
+      states_(arena.allocate<OperatorState>(operators_.size())),
+      ready_(arena.allocate<std::uint32_t>(operators_.size())),
+      in_flight_(arena.allocate<InFlight>(plan.devices().size())) {
+  build_successors(arena);
+  for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
+    const std::uint32_t capacity = engines.ring_capacity(device);
+    const std::uint32_t slots = std::bit_ceil(capacity);
+    in_flight_[device] = {.operators = arena.allocate<std::uint32_t>(slots).data(),
+                          .mask = slots - 1,
+                          .capacity = capacity,
+                          .begin = 0,
+                          .end = 0};
+  }
+}
+
+void OperatorScheduler::build_successors(Arena& arena) {
+  std::uint64_t edges = 0;
+  for (const plan::Operator& op : operators_) {
+    for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
+      ++states_[op.predecessors[p]].successor_count;
+    }
+    edges += op.predecessor_count;
+  }
+  successors_ = arena.allocate<std::uint32_t>(edges);
+  std::uint32_t next = 0;
+  for (OperatorState& state : states_) {
+    state.first_successor = next;
+    next += state.successor_count;
+    state.successor_count = 0;  // counted again while filling
+  }
+  for (std::uint32_t index = 0; index < operators_.size(); ++index) {
+    const plan::Operator& op = operators_[index];
+    for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
+      OperatorState& predecessor = states_[op.predecessors[p]];
+      successors_[predecessor.first_successor + predecessor.successor_count++] = index;
+    }
+  }
+}
+
+std::optional<EngineFailure> OperatorScheduler::run_boot_descriptors() {
+  for (const auto& descriptor : descriptors_.first(plan_.header().boot_descriptor_count)) {
+    std::uint64_t* const slot = engines_.next_slot(descriptor.device);
+    std::copy_n(template_words(descriptor), kWords, slot);
+    slot[0] = header_for(slot[0], CommandHeader::kNoOperation);
+    engines_.submit(descriptor.device);
+    DeviceEvent event;
+    do {
+      event = engines_.wait();
+      if (event.failed) return EngineFailure{event.device, EngineFailure::kBootDescriptor};
+    } while (event.completed == 0);
+  }
+  return {};
+}
+
+std::optional<EngineFailure> OperatorScheduler::run_position(const PositionInputs& inputs) {
+  start_position(inputs);
+  for (;;) {
+    issue_ready();
+    if (completed_ == operators_.size()) return {};
+    if (const auto failure = collect(engines_.wait())) return failure;
+  }
+}
+
+void OperatorScheduler::start_position(const PositionInputs& inputs) {
+  needs_logits_ = inputs.needs_logits;
+  first_block_table_ = inputs.first_block_table;
+  block_table_stride_ = inputs.block_table_stride;
+  patch_values_[source_index(plan::PatchSource::kToken)] = inputs.token;
+  patch_values_[source_index(plan::PatchSource::kPosition)] = inputs.position;
+  completed_ = 0;
+  ready_begin_ = 0;
+  ready_end_ = 0;
+  for (std::uint32_t index = 0; index < operators_.size(); ++index) {
+    states_[index].pending_predecessors = operators_[index].predecessor_count;
+    if (operators_[index].predecessor_count == 0) ready_[ready_end_++] = index;
+  }
+}
+
+void OperatorScheduler::issue_ready() {
+  while (ready_begin_ != ready_end_) {
+    const std::uint32_t index = ready_[ready_begin_];
+    const plan::Operator& op = operators_[index];
+    const bool skipped = (op.flags & plan::kFlagNeedsLogits) != 0 && !needs_logits_;
+    if (skipped || op.descriptor_count == 0) {
+      ++ready_begin_;
+      complete(index);
+      continue;
+    }
+    if (!has_room(op)) return;  // a completion makes room
+    ++ready_begin_;
+    issue(index);
+  }
+}
+
+bool OperatorScheduler::has_room(const plan::Operator& op) const {
+  for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
+    const InFlight& device = in_flight_[descriptors_[op.first_descriptor + d].device];
+    if (device.end - device.begin >= device.capacity) return false;
+  }
+  return true;
+}
+
+void OperatorScheduler::issue(std::uint32_t index) {
+  const plan::Operator& op = operators_[index];
+  if (progress_ != nullptr) progress_->operator_start(index);
+  states_[index].incomplete_descriptors = op.descriptor_count;
+  patch_values_[source_index(plan::PatchSource::kBlockTableAddress)] =
+      first_block_table_ + op.layer * block_table_stride_;
+  for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
+    submit(descriptors_[op.first_descriptor + d], index);
+  }
+}
+
+void OperatorScheduler::submit(const plan::DescriptorTemplate& descriptor, std::uint32_t index) {
+  std::uint64_t* const slot = engines_.next_slot(descriptor.device);
+  const auto* const words = template_words(descriptor);
+  slot[0] = header_for(words[0], index);
+  for (std::uint32_t word = 1; word < kWords; ++word) slot[word] = words[word];
+  for (std::uint32_t p = 0; p < descriptor.patch_count; ++p) {
+    const plan::Patch& patch = descriptor.patches[p];
+    slot[patch.field_offset / 8] += patch_values_[source_index(patch.source)] * patch.scale;
+  }
+  InFlight& device = in_flight_[descriptor.device];
+  device.operators[device.end++ & device.mask] = index;
+  engines_.submit(descriptor.device);
+}
+
+void OperatorScheduler::complete(std::uint32_t index) {
+  ++completed_;
+  const OperatorState& state = states_[index];
+  for (std::uint32_t s = 0; s < state.successor_count; ++s) {
+    const std::uint32_t successor = successors_[state.first_successor + s];
+    if (--states_[successor].pending_predecessors == 0) ready_[ready_end_++] = successor;
+  }
+}
+
+std::optional<EngineFailure> OperatorScheduler::collect(const DeviceEvent& event) {
+  InFlight& device = in_flight_[event.device];
+  for (std::uint32_t i = 0; i < event.completed; ++i) {
+    const std::uint32_t index = device.operators[device.begin++ & device.mask];
+    if (--states_[index].incomplete_descriptors != 0) continue;
+    if (progress_ != nullptr) progress_->operator_done(index);
+    complete(index);
+  }
+  if (event.failed)
+    return EngineFailure{event.device, device.operators[device.begin & device.mask]};
+  return {};
+}
+
+}  // namespace hpimvp::firmware

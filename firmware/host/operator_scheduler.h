@@ -1,0 +1,95 @@
+// Runs the plan's operators for one position: each when its predecessors are complete, on whatever
+// engines its descriptors name.
+//
+// An operator that becomes ready enters a queue. The queue's head is issued when the rings of all
+// its devices have room: its descriptor templates are copied, patched and submitted. Devices
+// complete descriptors in order, so a ring of operator numbers per device says whose descriptor a
+// completion was. All tables are built once; a position costs a few dozen instructions per operator
+// and descriptor, and no allocation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "firmware/host/arena.h"
+#include "firmware/host/engine_access.h"
+#include "firmware/host/plan_view.h"
+#include "firmware/host/progress.h"
+
+namespace hpimvp::firmware {
+
+// A device that stopped.
+struct EngineFailure {
+  static constexpr std::uint32_t kBootDescriptor = 0xFFFFFFFF;
+
+  std::uint32_t device;
+  std::uint32_t op;  // operator of the failing descriptor, or kBootDescriptor
+};
+
+// What is known of a position only at run time.
+struct PositionInputs {
+  std::uint32_t token;
+  std::uint64_t position;
+  bool needs_logits;  // else operators with kFlagNeedsLogits count as complete at once
+  std::uint64_t first_block_table;   // address of the block table of layer 0
+  std::uint64_t block_table_stride;  // to the next layer's, in bytes
+};
+
+class OperatorScheduler {
+ public:
+  // The plan has passed check_plan(). `progress` may be null: then no operator is marked.
+  OperatorScheduler(const PlanView& plan, EngineAccess& engines, Progress* progress, Arena& arena);
+
+  // Runs the boot descriptors, one after the other.
+  std::optional<EngineFailure> run_boot_descriptors();
+
+  // Runs all operators of a position. After a failure the scheduler must not be used again.
+  std::optional<EngineFailure> run_position(const PositionInputs& inputs);
+
+ private:
+  struct OperatorState {
+    std::uint32_t pending_predecessors;
+    std::uint32_t incomplete_descriptors;
+    std::uint32_t first_successor;
+    std::uint32_t successor_count;
+  };
+  // Operators of the descriptors that a device has not completed, oldest first.
+  struct InFlight {
+    std::uint32_t* operators;
+    std::uint32_t mask;
+    std::uint32_t capacity;
+    std::uint32_t begin;  // free-running
+    std::uint32_t end;
+  };
+
+  void build_successors(Arena& arena);
+  void start_position(const PositionInputs& inputs);
+  void issue_ready();
+  bool has_room(const plan::Operator& op) const;
+  void issue(std::uint32_t index);
+  void submit(const plan::DescriptorTemplate& descriptor, std::uint32_t index);
+  void complete(std::uint32_t index);
+  std::optional<EngineFailure> collect(const DeviceEvent& event);
+
+  PlanView plan_;
+  std::span<const plan::Operator> operators_;
+  std::span<const plan::DescriptorTemplate> descriptors_;
+  EngineAccess& engines_;
+  Progress* progress_;
+
+  std::span<OperatorState> states_;
+  std::span<std::uint32_t> successors_;
+  std::span<std::uint32_t> ready_;  // in the order of becoming ready; an operator enters once
+  std::span<InFlight> in_flight_;   // by device
+
+  std::uint32_t ready_begin_ = 0;
+  std::uint32_t ready_end_ = 0;
+  std::uint32_t completed_ = 0;
+  bool needs_logits_ = false;
+  std::uint64_t first_block_table_ = 0;
+  std::uint64_t block_table_stride_ = 0;
+  std::uint64_t patch_values_[4] = {};  // by PatchSource
+};
+
+}  // namespace hpimvp::firmware
