@@ -1,0 +1,110 @@
+// The answer of a run: what result.json holds (contract 10 of the architecture), as typed data.
+//
+// Everything but `host` follows from the scenario alone and is the same on every run and every
+// machine.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/common/statistics.h"
+#include "platform/output/operation_log.h"
+
+namespace hpimvp::output {
+
+inline constexpr int kResultVersion = 1;
+
+using Json = nlohmann::ordered_json;
+
+// How an operator of the plan is called, in the plan's order.
+struct OperatorInfo {
+  std::string name;
+  std::string kind;
+  std::optional<std::uint32_t> layer;
+};
+
+// The work of one operator, summed over its commands on all engines.
+struct OperatorResult {
+  OperatorInfo info;
+  std::uint64_t commands = 0;
+  double busy_s = 0;  // engine time: commands that ran at the same time count each
+  double first_start_s = 0;
+  double last_end_s = 0;
+};
+
+struct KindResult {
+  std::string kind;
+  std::uint64_t commands = 0;
+  double busy_s = 0;
+};
+
+struct EngineResult {
+  std::string name;
+  std::uint64_t commands = 0;
+  double busy_s = 0;
+  double utilisation = 0;  // of the simulated time, from 0; above 1 if commands overlap
+};
+
+struct ComponentResult {
+  std::string name;
+  common::Statistics statistics;
+};
+
+struct TimeResult {
+  double total_s = 0;
+  std::uint64_t total_host_cycles = 0;
+  double boot_s = 0;            // until the firmware was ready for the request
+  double first_token_s = 0;     // from the start of the request
+  double mean_token_s = 0;      // of the tokens after the first
+  std::vector<double> token_s;  // from one token to the next; the first from the request's start
+};
+
+struct FirmwareResult {
+  std::uint64_t instructions = 0;
+  std::uint64_t cycles = 0;
+  std::uint32_t exit_code = 0;
+};
+
+struct HostResult {
+  double wall_s = 0;
+  std::uint64_t peak_memory_bytes = 0;
+};
+
+struct Result {
+  std::string status;   // "done", or why the run stopped
+  std::string message;  // details when it is not "done"
+  Json scenario;        // resolved
+  Json machine;         // HpimMachine::describe()
+  std::string text;
+  std::vector<std::uint32_t> prompt_tokens;
+  std::vector<std::uint32_t> tokens;
+  TimeResult time;
+  FirmwareResult firmware;
+  std::vector<KindResult> kinds;
+  std::vector<OperatorResult> operators;
+  std::vector<EngineResult> engines;
+  std::vector<ComponentResult> components;
+  HostResult host;
+};
+
+// Fills kinds, operators and engines from what the engines reported. Commands of an operation that
+// `operators` does not list count as kind "other".
+void add_operations(Result& result, const OperationLog& log,
+                    const std::vector<OperatorInfo>& operators, double total_s);
+
+// Keys in a fixed order, numbers in their shortest exact form.
+Json to_json(const Result& result);
+
+// Writes `path` so that it is either the old file or the whole new one. Throws std::runtime_error
+// naming the file.
+void write_file(const std::string& path, const std::string& contents);
+void write_result(const std::string& path, const Result& result);
+
+// A screenful for a person.
+std::string summary(const Result& result);
+
+}  // namespace hpimvp::output
