@@ -19,7 +19,8 @@ class InterruptHandler {
 
 class InterruptController {
  public:
-  static constexpr std::uint32_t kSources = 128;  // PLIC sources 1 to 127 can be attached
+  static constexpr std::uint32_t kSources =
+      hal::plic::Registers::kPriorityCount;  // from 0 on; 0 is none
 
   explicit InterruptController(std::uint64_t plic_address);
   InterruptController(const InterruptController&) = delete;
@@ -39,6 +40,7 @@ class InterruptController {
   void sleep_and_service();
 
  private:
+  void enable(std::uint32_t source) const;
   void service_external();
 
   hal::plic::Registers plic_;

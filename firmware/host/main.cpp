@@ -146,7 +146,7 @@ extern "C" std::uint32_t firmware_main(std::uint64_t /*hart*/, std::uint64_t pla
 
   InterruptController interrupts(plan.find_device(plan::DeviceKind::kPlic)->register_address);
   interrupts.install();
-  uart.attach(interrupts, uart_device.interrupt);
+  if (uart_device.interrupt != 0) uart.attach(interrupts, uart_device.interrupt);
   exit_machine(serve(plan, interrupts, uart, system_controller));
 }
 

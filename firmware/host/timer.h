@@ -26,7 +26,9 @@ class PeriodicTimer final : public InterruptHandler {
   }
 
  private:
-  void schedule() { registers_.write_mtimecmp(registers_.read_mtime() + period_ticks_); }
+  void schedule() { registers_.write_mtimecmp(kHart, registers_.read_mtime() + period_ticks_); }
+
+  static constexpr std::uint32_t kHart = 0;
 
   hal::clint::Registers registers_;
   std::uint64_t period_ticks_;

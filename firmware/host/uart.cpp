@@ -6,13 +6,13 @@ namespace hpimvp::firmware {
 namespace uart = hal::uart16550;
 
 Uart::Uart(std::uint64_t register_address) : registers_(register_address) {
-  constexpr std::uint8_t kEightBits = 3;
-  registers_.write_ier(0);
-  registers_.write_lcr(uart::make_lcr_divisor_latch(1));
-  registers_.write_dll(1);
-  registers_.write_dlm(0);
-  registers_.write_lcr(uart::make_lcr_word_length(kEightBits));
-  registers_.write_fcr(uart::make_fcr_enable(1));
+  registers_.write_interrupt_enable(0);
+  registers_.write_line_control(uart::make_line_control_divisor_access(1));
+  registers_.write_divisor_low(1);
+  registers_.write_divisor_high(0);
+  registers_.write_line_control(
+      uart::make_line_control_word_length(uart::LineControlWordLength::kBits8));
+  registers_.write_fifo_control(uart::make_fifo_control_enable(1));
 }
 
 void Uart::attach(InterruptController& interrupts, std::uint32_t source) {
@@ -39,12 +39,12 @@ void Uart::write(std::string_view text) {
 void Uart::flush() {
   const InterruptsMasked masked;
   interrupts_ = nullptr;
-  registers_.write_ier(0);
+  registers_.write_interrupt_enable(0);
   while (begin_ != end_) {
     wait_for_empty_fifo();
     fill_fifo();
   }
-  while (uart::get_lsr_transmitter_empty(registers_.read_lsr()) == 0) {
+  while (uart::get_line_status_transmitter_idle(registers_.read_line_status()) == 0) {
   }
 }
 
@@ -53,7 +53,7 @@ void Uart::handle_interrupt() {
   fill_fifo();
   if (begin_ != end_) return;
   is_transmitting_ = false;
-  registers_.write_ier(0);
+  registers_.write_interrupt_enable(0);
 }
 
 // A short text goes into the FIFO at once and needs no interrupt.
@@ -62,22 +62,22 @@ void Uart::start() {
   if (is_fifo_empty()) fill_fifo();
   if (begin_ == end_) return;
   is_transmitting_ = true;
-  registers_.write_ier(uart::make_ier_transmit(1));
+  registers_.write_interrupt_enable(uart::make_interrupt_enable_transmit_empty(1));
 }
 
 void Uart::send(char character) {
   wait_for_empty_fifo();
-  registers_.write_thr(static_cast<std::uint8_t>(character));
+  registers_.write_transmit(static_cast<std::uint8_t>(character));
 }
 
 void Uart::fill_fifo() {
   for (std::uint32_t i = 0; i < kFifoBytes && begin_ != end_; ++i) {
-    registers_.write_thr(static_cast<std::uint8_t>(ring_[begin_++ % kRingBytes]));
+    registers_.write_transmit(static_cast<std::uint8_t>(ring_[begin_++ % kRingBytes]));
   }
 }
 
 bool Uart::is_fifo_empty() const {
-  return uart::get_lsr_thr_empty(registers_.read_lsr()) != 0;
+  return uart::get_line_status_transmit_empty(registers_.read_line_status()) != 0;
 }
 
 void Uart::wait_for_empty_fifo() const {
