@@ -97,6 +97,44 @@ void read_hbm(const Document& document, ObjectReader& machine, hpim::HbmConfig& 
   }
 }
 
+void read_tile(ObjectReader& reader, sram_pim::TileConfig& tile) {
+  double clock_mhz = 1e6 / static_cast<double>(tile.clock_period_ps);
+  read_clock(reader, clock_mhz);
+  tile.clock_period_ps = to_period_ps(clock_mhz);
+  reader.read_integer("activation_bytes", tile.activation_bytes, 4096, 0x80000);
+  reader.read_integer("control_bytes", tile.control_bytes, 4096, 0x80000);
+  const auto count = [&](const char* key, std::uint32_t& value, std::uint32_t min) {
+    reader.read_integer(key, value, min, kMostCycles);
+  };
+  count("branch_penalty", tile.branch_penalty, 0);
+  count("divide_cycles", tile.divide_cycles, 1);
+  count("vector_lanes", tile.vector_lanes, 1);
+  count("special_lanes", tile.special_lanes, 1);
+  count("vector_latency", tile.vector_latency, 1);
+  count("special_latency", tile.special_latency, 1);
+  count("reduction_latency", tile.reduction_latency, 1);
+  count("macro_groups", tile.macro_groups, 1);
+  count("multipliers_a_group", tile.multipliers_a_group, 1);
+  count("pim_fill_cycles", tile.pim_fill_cycles, 0);
+  count("transfer_setup_cycles", tile.transfer_setup_cycles, 0);
+  count("port_bytes_per_cycle", tile.port_bytes_per_cycle, 1);
+  reader.read_integer("max_instructions", tile.max_instructions, 1);
+}
+
+void read_sram_pim(const Document& document, ObjectReader& machine, hpim::SramPimConfig& config) {
+  auto reader = machine.child("sram_pim");
+  if (!reader) return;
+  reader->read_integer("tiles", config.tiles, 1, 64);
+  read_tile(*reader, config.tile);
+  reader->finish();
+  config.tile.tiles = config.tiles;
+  try {
+    sram_pim::check(config.tile);
+  } catch (const std::exception& error) {
+    fail_at(document, machine.child_pointer("sram_pim"), error.what());
+  }
+}
+
 void read_noc(ObjectReader& machine, hpim::NocConfig& noc) {
   auto reader = machine.child("noc");
   if (!reader) return;
@@ -174,7 +212,7 @@ HpimMachineConfig read_machine(const Document& document, const std::string& poin
   machine.read_string("description", description);
   read_host(machine, config.host);
   read_hbm(document, machine, config.hbm);
-  read_sram_pim(machine, config.sram_pim);
+  read_sram_pim(document, machine, config.sram_pim);
   read_noc(machine, config.noc);
   read_dma(machine, config.dma);
   read_uart(machine, config.uart);
