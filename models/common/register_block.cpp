@@ -59,6 +59,18 @@ void RegisterBlock::on_write(std::uint32_t offset, WriteHook hook) {
   storage_[require(offset).position].write_hook = std::move(hook);
 }
 
+void RegisterBlock::limit_array(std::uint32_t offset, std::uint32_t count) {
+  Storage& storage = storage_[require(offset).position];
+  if (count == 0 || count > storage.values.size()) {
+    throw std::logic_error(std::string("block ")
+                               .append(info_->name)
+                               .append(": an array cannot be limited to ")
+                               .append(std::to_string(count))
+                               .append(" elements"));
+  }
+  storage.values.resize(count);
+}
+
 RegisterBlock::Place RegisterBlock::find(std::uint64_t offset) const {
   for (std::size_t i = 0; i < info_->registers.size(); ++i) {
     const RegisterInfo& one = info_->registers[i];
@@ -66,7 +78,7 @@ RegisterBlock::Place RegisterBlock::find(std::uint64_t offset) const {
     const std::uint64_t distance = offset - one.offset;
     const std::uint64_t index = one.count > 1 ? distance / one.stride : 0;
     const std::uint64_t byte = distance - index * one.stride;
-    if (index < one.count && byte < one.width_bytes) {
+    if (index < storage_[i].values.size() && byte < one.width_bytes) {
       return {&one, i, static_cast<std::uint32_t>(index), static_cast<unsigned>(byte)};
     }
   }
@@ -108,7 +120,8 @@ AccessResult RegisterBlock::write(std::uint64_t offset, unsigned width_bytes, st
   if (shape != AccessResult::kOk) return shape;
   if (place.info->access == Access::kReadOnly) return AccessResult::kCommandError;
   Storage& storage = storage_[place.position];
-  const std::uint64_t previous = storage.values[place.index];
+  const std::uint64_t previous =
+      storage.read_hook ? storage.read_hook(place.index) : storage.values[place.index];
   std::uint64_t written = value & width_mask(width_bytes);
   std::uint64_t cleared = written;
   if (width_bytes < place.info->width_bytes) {

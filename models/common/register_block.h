@@ -26,7 +26,7 @@ class RegisterBlock {
   // included. Any other result than kOk undoes the write and is the access's answer.
   struct Write {
     std::uint64_t written;
-    std::uint64_t previous;  // stored value before the write
+    std::uint64_t previous;  // value before the write (the read hook's, where there is one)
     std::uint32_t index;     // element of an array, else 0
   };
   using WriteHook = std::function<AccessResult(const Write&)>;
@@ -39,6 +39,9 @@ class RegisterBlock {
   // register starts there.
   void on_read(std::uint32_t offset, ReadHook hook);
   void on_write(std::uint32_t offset, WriteHook hook);
+  // For arrays that the machine has fewer elements of than the description: the elements from
+  // `count` on answer with kAddressError.
+  void limit_array(std::uint32_t offset, std::uint32_t count);
 
   // Bus side. `width_bytes` is 1, 2, 4 or 8.
   AccessResult read(std::uint64_t offset, unsigned width_bytes, std::uint64_t& value) const;
@@ -68,7 +71,7 @@ class RegisterBlock {
     unsigned byte;         // of the access within the element
   };
   struct Storage {
-    std::vector<std::uint64_t> values;
+    std::vector<std::uint64_t> values;  // as many as the array has elements
     ReadHook read_hook;
     WriteHook write_hook;
   };

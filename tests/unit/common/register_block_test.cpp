@@ -111,6 +111,22 @@ TEST_CASE("a write hook sees what was written and what was there, and can refuse
   CHECK(block.get(0x30) == 5);
 }
 
+TEST_CASE("elements beyond an array's limit do not exist") {
+  RegisterBlock block(kBlock);
+  block.limit_array(0x20, 2);
+  CHECK(block.write(0x28, 2, 1) == AccessResult::kOk);
+  CHECK(block.write(0x30, 2, 1) == AccessResult::kAddressError);
+  CHECK(block.write(0x32, 2, 1) == AccessResult::kOk);
+  CHECK_THROWS_AS(block.limit_array(0x20, 5), std::logic_error);
+}
+
+TEST_CASE("writing half of a computed register keeps the computed other half") {
+  RegisterBlock block(kBlock);
+  block.on_read(0x10, [](std::uint32_t) { return std::uint64_t{0x1234567800000042}; });
+  REQUIRE(block.write(0x10, 4, 7) == AccessResult::kOk);
+  CHECK(block.get(0x10) == 0x1234567800000007);
+}
+
 TEST_CASE("a read hook supplies the value, within the readable bits") {
   RegisterBlock block(kBlock);
   block.on_read(0x04, [](std::uint32_t) { return std::uint64_t{0x1FF}; });
