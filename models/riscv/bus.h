@@ -43,6 +43,8 @@ struct MemoryRegion {
   /// Average stall per access, e.g. of a memory behind a cache that is not modelled line by line.
   std::uint32_t extra_cycles_per_load = 0;
   std::uint32_t extra_cycles_per_store = 0;
+
+  bool operator==(const MemoryRegion&) const = default;
 };
 
 }  // namespace hpimvp::riscv

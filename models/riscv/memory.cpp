@@ -57,6 +57,8 @@ bool overlaps(const MemoryRegion& region, std::uint64_t first, std::uint64_t las
 
 void Core::add_memory(const MemoryRegion& region) {
   if (region.size_bytes == 0) return;
+  // Asking again for what is mapped must not cost the decoded code.
+  if (std::find(regions_.begin(), regions_.end(), region) != regions_.end()) return;
   const std::uint64_t last = region.base + (region.size_bytes - 1);
   const bool replaces = std::any_of(regions_.begin(), regions_.end(), [&](const MemoryRegion& r) {
     return overlaps(r, region.base, last);
