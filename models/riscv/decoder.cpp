@@ -282,18 +282,18 @@ Instruction rounded(Operation operation, std::uint32_t b) {
 
 Operation convert_format(std::uint32_t to, std::uint32_t from) {
   using enum Operation;
-  switch (to << 4 | from) {
+  switch (to << 5 | from) {  // rs2 has five bits
     case 0x01:
       return kFcvtSFromD;
     case 0x02:
       return kFcvtSFromH;
-    case 0x10:
-      return kFcvtDFromS;
-    case 0x12:
-      return kFcvtDFromH;
     case 0x20:
+      return kFcvtDFromS;
+    case 0x22:
+      return kFcvtDFromH;
+    case 0x40:
       return kFcvtHFromS;
-    case 0x21:
+    case 0x41:
       return kFcvtHFromD;
   }
   return kIllegal;
