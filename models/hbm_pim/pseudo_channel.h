@@ -27,6 +27,8 @@ struct GemvWork {
   std::uint32_t slots = 0;            // outputs a bank
   std::uint32_t chunks_per_slot = 0;  // column commands an output
   bool bias = false;
+
+  friend bool operator==(const GemvWork&, const GemvWork&) = default;
 };
 
 struct PseudoChannelCounters {
@@ -68,6 +70,10 @@ class PseudoChannel {
   bool gemv_active() const { return gemv_.active; }
   // When the active or last GEMV ends if no further normal access breaks in.
   Cycle gemv_end() const;
+  // gemv_end() is that of `other` too, because they stand at the same point of the same work.
+  bool same_gemv(const PseudoChannel& other) const {
+    return !normal_mode_ && !other.normal_mode_ && gemv_ == other.gemv_;
+  }
   // Executes the rows of the active GEMV that begin before `until`.
   void advance(Cycle until);
 
@@ -91,6 +97,8 @@ class PseudoChannel {
     Cycle next_refresh = 0;
     GemvWork work;
     std::uint64_t column = 0;  // column commands done
+
+    friend bool operator==(const GemvState&, const GemvState&) = default;
   };
 
   Cycle bus_start(bool write, Cycle earliest) const;

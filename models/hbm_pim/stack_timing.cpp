@@ -91,7 +91,14 @@ void StackTiming::start_gemv(std::uint64_t time_ps, const GemvLayout& layout, bo
 
 std::uint64_t StackTiming::gemv_end_ps() const {
   Cycle end = 0;
-  for (const PseudoChannel& channel : pseudo_channels_) end = std::max(end, channel.gemv_end());
+  const PseudoChannel* previous = nullptr;
+  for (const PseudoChannel& channel : pseudo_channels_) {
+    // Most pseudo-channels do the same work in step.
+    if (previous == nullptr || !channel.same_gemv(*previous)) {
+      end = std::max(end, channel.gemv_end());
+    }
+    previous = &channel;
+  }
   return to_ps(end + controller_latency_);
 }
 
