@@ -70,7 +70,7 @@ void Pmp::write_address(unsigned entry, std::uint64_t value) {
 }
 
 void Pmp::update() {
-  any_locked_ = false;
+  any_active_ = false;
   std::uint64_t previous = 0;
   for (Entry& entry : entries_) {
     const std::uint64_t base = entry.address << 2;
@@ -97,7 +97,7 @@ void Pmp::update() {
         break;
       }
     }
-    if (entry.config & kLock) any_locked_ = true;
+    if (entry.first <= entry.last) any_active_ = true;
     previous = base;
   }
 }

@@ -19,8 +19,9 @@ class Pmp {
   std::uint64_t read_address(unsigned entry) const { return entries_[entry].address; }
   void write_address(unsigned entry, std::uint64_t value);
 
-  /// Whether any access of this mode needs a check at all.
-  bool restricts(bool machine_mode) const { return !machine_mode || any_locked_; }
+  /// Whether any access of this mode needs a check at all. Machine mode is bound by entries that are
+  /// not locked too: an access that such an entry matches in part fails.
+  bool restricts(bool machine_mode) const { return !machine_mode || any_active_; }
 
   /// Whether every byte of the access may be accessed. The lowest-numbered entry that matches any
   /// byte decides and has to match all of them.
@@ -42,7 +43,7 @@ class Pmp {
   void update();
 
   std::array<Entry, kEntries> entries_;
-  bool any_locked_ = false;
+  bool any_active_ = false;
 };
 
 }  // namespace hpimvp::riscv

@@ -11,9 +11,9 @@ namespace hpimvp::conformance {
 // What both machines offer to the images: RAM, the test finisher and the CLINT at the addresses of
 // QEMU's hw/riscv/virt.c memory map.
 inline constexpr std::uint64_t kRamBase = 0x80000000;
-inline constexpr std::uint64_t kRamBytes = std::uint64_t{64} << 20;
+inline constexpr std::uint64_t kRamBytes = std::uint64_t{32} << 20;
 // QEMU puts its device tree near the end of RAM; comparisons stop below it.
-inline constexpr std::uint64_t kComparedRamBytes = std::uint64_t{60} << 20;
+inline constexpr std::uint64_t kComparedRamBytes = std::uint64_t{28} << 20;
 inline constexpr std::uint64_t kFinisherAddress = 0x100000;
 inline constexpr std::uint32_t kFinisherPass = 0x5555;
 inline constexpr std::uint64_t kClintBase = 0x2000000;
