@@ -56,6 +56,9 @@ Problem check_arrays(const PlanView& view) {
   if (!in_plan<plan::MemoryRegion>(header, header.kv_regions_address, header.kv_region_count)) {
     return in_header("KV regions lie outside the plan", header.kv_regions_address);
   }
+  if (header.strings_address != 0 && !in_plan(header, header.strings_address, 0, 1, 1)) {
+    return in_header("strings lie outside the plan", header.strings_address);
+  }
   if (header.boot_descriptor_count > header.descriptor_count) {
     return in_header("more boot descriptors than descriptors", header.boot_descriptor_count);
   }

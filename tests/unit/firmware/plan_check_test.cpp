@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+#include <random>
+
+#include "firmware/host/operator_scheduler.h"
+#include "firmware/host/plan_view.h"
+#include "tests/unit/common/random_seed.h"
+#include "tests/unit/firmware/fake_machine.h"
+#include "tests/unit/firmware/plan_builder.h"
+
+namespace hpimvp::firmware {
+namespace {
+
+using plan::DeviceKind;
+using plan::Engine;
+using plan::PatchSource;
+
+// A plan with something of everything.
+PlanBuilder complete_builder() {
+  PlanBuilder builder(2, 5);
+  builder.add_device(DeviceKind::kHbmPimStack, 0);
+  builder.add_device(DeviceKind::kHbmPimStack, 1);
+  builder.add_device(DeviceKind::kSramPimDispatcher, 0);
+  builder.add_device(DeviceKind::kDma, 0);
+  builder.add_device(DeviceKind::kUart, 0);
+  builder.add_boot_descriptor(2);
+  builder.header.block_tokens = 4;
+  builder.header.block_bytes = 64;
+  builder.kv_regions = {{0x10'0000'0000, 640}, {0x18'0000'0000, 640}};
+  builder.pieces = {"<unk>", "<s>", "a", "b", "cd"};
+  builder.prompt = {1, 2};
+  builder.replay = {3, 4};
+  builder.header.request.output_tokens = 2;
+  builder.header.request.flags |= plan::kRequestReplay;
+  builder.add_operator({Engine::kDma, {3}, {}, {{PatchSource::kToken, 8, 0, 4}}});
+  builder.add_operator({Engine::kHbmPim, {0, 1}, {0}, {}, 0, 0});
+  builder.add_operator(
+      {Engine::kSramPim, {2}, {0, 1}, {{PatchSource::kBlockTableAddress, 24, 0, 1}}, 0, 1});
+  builder.add_operator({Engine::kHbmPim, {1}, {2}, {}, plan::kFlagNeedsLogits});
+  return builder;
+}
+
+std::optional<PlanProblem> check_everything(const PlanView& plan) {
+  if (const auto problem = check_plan_header(plan.header())) return problem;
+  return check_plan(plan);
+}
+
+template <typename T>
+T& element(std::uint64_t address, std::size_t index) {
+  return reinterpret_cast<T*>(address)[index];
+}
+
+TEST_CASE("a good plan has no problem") {
+  PlanBuilder builder = complete_builder();
+  CHECK_FALSE(check_everything(builder.build()));
+}
+
+TEST_CASE("each damage to a plan is found and named") {
+  struct Damage {
+    std::string text;  // of the report
+    std::function<void(plan::PlanHeader&)> apply;
+  };
+  const auto op = [](plan::PlanHeader& h, std::size_t i) -> plan::Operator& {
+    return element<plan::Operator>(h.operators_address, i);
+  };
+  const auto descriptor = [](plan::PlanHeader& h, std::size_t i) -> plan::DescriptorTemplate& {
+    return element<plan::DescriptorTemplate>(h.descriptors_address, i);
+  };
+  const auto device = [](plan::PlanHeader& h, std::size_t i) -> plan::Device& {
+    return element<plan::Device>(h.devices_address, i);
+  };
+  const auto region = [](plan::PlanHeader& h, std::size_t i) -> plan::MemoryRegion& {
+    return element<plan::MemoryRegion>(h.kv_regions_address, i);
+  };
+  const std::vector<Damage> damages = {
+      {"wrong magic number (0)", [](auto& h) { h.magic = 0; }},
+      {"unknown version (2)", [](auto& h) { h.version = 2; }},
+      {"impossible size (16)", [](auto& h) { h.total_bytes = 16; }},
+      {"impossible size", [](auto& h) { h.total_bytes = ~std::uint64_t{0}; }},
+      {"device table lies outside", [](auto& h) { h.device_count = 1000000; }},
+      {"device table lies outside", [](auto& h) { h.devices_address -= 0x100000; }},
+      {"operators lie outside", [](auto& h) { h.operators_address += 2; }},
+      {"operators lie outside", [](auto& h) { h.operators_address = ~std::uint64_t{7}; }},
+      {"descriptors lie outside", [](auto& h) { h.descriptor_count = 0x10000000; }},
+      {"descriptors lie outside", [](auto& h) { h.descriptors_address += 4; }},
+      {"KV regions lie outside", [](auto& h) { h.kv_region_count = 0x1000000; }},
+      {"strings lie outside", [](auto& h) { h.strings_address -= 0x100000; }},
+      {"more boot descriptors", [](auto& h) { h.boot_descriptor_count = 7; }},
+      {"no operators (0)", [](auto& h) { h.operator_count = 0; }},
+      {"device 3: has no register address", [&](auto& h) { device(h, 3).register_address = 0; }},
+      {"device 2: takes commands and has no interrupt",
+       [&](auto& h) { device(h, 2).interrupt = 0; }},
+      {"device 1: has the kind and index of device (0)", [&](auto& h) { device(h, 1).index = 0; }},
+      {"device 2: has the interrupt of device (0)", [&](auto& h) { device(h, 2).interrupt = 1; }},
+      {"descriptor 1: device is not in the device table (9)",
+       [&](auto& h) { descriptor(h, 1).device = 9; }},
+      {"descriptor 1: device takes no commands (4)", [&](auto& h) { descriptor(h, 1).device = 4; }},
+      {"descriptor 1: too many patches (5)", [&](auto& h) { descriptor(h, 1).patch_count = 5; }},
+      {"descriptor 0: patches in a boot descriptor (1)",
+       [&](auto& h) { descriptor(h, 0).patch_count = 1; }},
+      {"descriptor 1: unknown patch source (4)",
+       [&](auto& h) { descriptor(h, 1).patches[0].source = static_cast<PatchSource>(4); }},
+      {"descriptor 1: patch of what is no 64-bit field after the header (12)",
+       [&](auto& h) { descriptor(h, 1).patches[0].field_offset = 12; }},
+      {"descriptor 1: patch of what is no 64-bit field after the header (0)",
+       [&](auto& h) { descriptor(h, 1).patches[0].field_offset = 0; }},
+      {"descriptor 1: patch of what is no 64-bit field after the header (64)",
+       [&](auto& h) { descriptor(h, 1).patches[0].field_offset = 64; }},
+      {"operator 1: unknown engine (0)",
+       [&](auto& h) { op(h, 1).engine = static_cast<Engine>(0); }},
+      {"operator 1: no such layer (2)", [&](auto& h) { op(h, 1).layer = 2; }},
+      {"operator 1: too many predecessors (7)", [&](auto& h) { op(h, 1).predecessor_count = 7; }},
+      {"operator 2: a predecessor does not come before it (2)",
+       [&](auto& h) { op(h, 2).predecessors[1] = 2; }},
+      {"operator 1: descriptors are not in the table (5)",
+       [&](auto& h) { op(h, 1).first_descriptor = 5; }},
+      {"operator 1: descriptors are not in the table (4294967295)",
+       [&](auto& h) { op(h, 1).first_descriptor = 0xFFFFFFFF; }},
+      {"operator 0: engine is not that of its device (3)",
+       [&](auto& h) { op(h, 0).engine = Engine::kHbmPim; }},
+      {"operator 1: two descriptors for device (0)", [&](auto& h) { descriptor(h, 3).device = 0; }},
+      {"operator 2: uses a block table, and its layer has none",
+       [&](auto& h) { op(h, 2).layer = plan::kNoLayer; }},
+      {"operator 2: uses a block table, and its layer has none",
+       [](auto& h) { h.block_tokens = 0; }},
+      {"KV blocks are smaller than what they hold (31)", [](auto& h) { h.block_bytes = 31; }},
+      {"KV region 1: overlaps KV region (0)",
+       [&](auto& h) { region(h, 1).address = 0x10'0000'0010; }},
+      {"KV region 0: is no range of addresses",
+       [&](auto& h) { region(h, 0).bytes = ~std::uint64_t{0}; }},
+      {"empty vocabulary", [](auto& h) { h.model.vocabulary = 0; }},
+      {"no logits address", [](auto& h) { h.logits_address = 0; }},
+      {"piece offsets lie outside", [](auto& h) { h.model.vocabulary = 1000000; }},
+      {"piece 1: ends before it begins (5)",
+       [](auto& h) { element<std::uint32_t>(h.piece_offsets_address, 2) = 4; }},
+      {"pieces lie outside",
+       [](auto& h) { element<std::uint32_t>(h.piece_offsets_address, 5) = 9999; }},
+      {"unknown request flags (263)", [](auto& h) { h.request.flags |= 260; }},
+      {"empty prompt", [](auto& h) { h.request.prompt_count = 0; }},
+      {"prompt lies outside", [](auto& h) { h.request.prompt_count = 100000; }},
+      {"replay tokens lie outside", [](auto& h) { h.request.replay_address = 8; }},
+      {"prompt token 1: is not in the vocabulary (5)",
+       [](auto& h) { element<std::uint32_t>(h.request.prompt_address, 1) = 5; }},
+      {"replay token 0: is not in the vocabulary (6)",
+       [](auto& h) { element<std::uint32_t>(h.request.replay_address, 0) = 6; }},
+      {"prompt and output need more positions than the model has (65)",
+       [](auto& h) { h.request.output_tokens = 64; }},
+      {"temperature is not", [](auto& h) { h.request.temperature = -1.0f; }},
+      {"temperature is not", [](auto& h) { h.request.temperature = NAN; }},
+      {"temperature is not", [](auto& h) { h.request.temperature = INFINITY; }},
+      {"top-p is not", [](auto& h) { h.request.top_p = 0.0f; }},
+      {"top-p is not", [](auto& h) { h.request.top_p = 1.5f; }},
+  };
+  for (const Damage& damage : damages) {
+    INFO("expected: " << damage.text);
+    PlanBuilder builder = complete_builder();
+    const PlanView plan = builder.build();
+    damage.apply(builder.built_header());
+    const auto problem = check_everything(plan);
+    REQUIRE(problem);
+    RecordedText text;
+    text << *problem;
+    CHECK(text.text.substr(0, damage.text.size()) == damage.text);
+  }
+}
+
+TEST_CASE("prompt and output may fill the model's positions") {
+  PlanBuilder builder = complete_builder();
+  builder.header.request.output_tokens = 63;  // the last one is not run
+  CHECK_FALSE(check_everything(builder.build()));
+}
+
+TEST_CASE("memory given to the firmware must lie above it and apart from the plan") {
+  PlanBuilder builder = complete_builder();
+  const PlanView plan = builder.build();
+  const auto begin = reinterpret_cast<std::uint64_t>(&plan.header());
+  plan::PlanHeader& header = builder.built_header();
+  const auto check = [&](std::uint64_t address, std::uint64_t bytes) {
+    header.free_memory_address = address;
+    header.free_memory_bytes = bytes;
+    return check_plan_memory(plan, begin);
+  };
+  CHECK_FALSE(check(begin + header.total_bytes, 1000));
+  CHECK(check(begin + header.total_bytes - 8, 1000)->what == "the free memory overlaps the plan");
+  CHECK(check(begin - 8, 8)->what == "the free memory overlaps the firmware");
+  CHECK(check(begin + header.total_bytes, ~std::uint64_t{0}));
+  CHECK(check_plan_memory(plan, begin + 1)->what == "the plan overlaps the firmware");
+}
+
+TEST_CASE("a randomly damaged plan is refused or can be run") {
+  const auto seed = static_cast<std::uint32_t>(random_seed(20260301));
+  INFO("HPIMVP_SEED=" << seed);
+  std::mt19937 random(seed);
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    PlanBuilder builder = complete_builder();
+    const PlanView plan = builder.build();
+    auto* const bytes = reinterpret_cast<std::uint8_t*>(&builder.built_header());
+    for (std::uint32_t damages = 1 + random() % 3; damages != 0; --damages) {
+      bytes[random() % builder.header.total_bytes] ^= static_cast<std::uint8_t>(1u << random() % 8);
+    }
+    // How large the plan is must be believed: what lies behind it may be a plan's as well.
+    builder.built_header().total_bytes =
+        std::min(builder.built_header().total_bytes, builder.header.total_bytes);
+    if (check_everything(plan)) {
+      ++refused;
+      continue;
+    }
+    FakeEngines engines(std::vector<std::uint32_t>(plan.devices().size(), 4), random());
+    TestMemory memory;
+    OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
+    CHECK_FALSE(scheduler.run_boot_descriptors());
+    CHECK_FALSE(scheduler.run_position({0, 0, true, 0, 0}));
+    for (std::uint32_t token = 0; token < plan.model().vocabulary; ++token) plan.piece(token);
+    for (const plan::Operator& op : plan.operators()) plan.operator_name(op);
+  }
+  CHECK(refused > 300);
+}
+
+}  // namespace
+}  // namespace hpimvp::firmware

@@ -1,0 +1,202 @@
+#include "firmware/host/request_runner.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "tests/unit/firmware/fake_machine.h"
+#include "tests/unit/firmware/plan_builder.h"
+
+namespace hpimvp::firmware {
+namespace {
+
+using plan::DeviceKind;
+using plan::Engine;
+using plan::PatchSource;
+
+constexpr std::uint32_t kVocabulary = 12;
+constexpr std::uint16_t kOne = 0x3C00;
+
+// A machine whose model says that token t is followed by (3 t + position) % vocabulary.
+class Story {
+ public:
+  Story() : builder(2, kVocabulary) {
+    builder.add_device(DeviceKind::kDma, 0);
+    for (std::uint32_t i = 0; i < kVocabulary; ++i)
+      builder.pieces.push_back(std::string(1, static_cast<char>('a' + i)));
+    builder.header.block_tokens = 4;
+    builder.header.block_bytes = 64;
+    builder.kv_regions = {{0x10'0000'0000, 64 * 64}};
+    builder.add_operator({Engine::kDma,
+                          {0},
+                          {},
+                          {{PatchSource::kToken, 8, 0, 1}, {PatchSource::kPosition, 16, 0, 1}}});
+    builder.add_operator({Engine::kDma, {0}, {0}, {}, plan::kFlagNeedsLogits});
+  }
+
+  static std::uint32_t next(std::uint32_t token, std::uint64_t position) {
+    return static_cast<std::uint32_t>((3 * token + position) % kVocabulary);
+  }
+
+  RequestResult run() {
+    const PlanView plan = builder.build();
+    REQUIRE_FALSE(check_plan(plan));
+    Descriptor base = {};
+    std::memcpy(base.data(), plan.descriptors()[0].descriptor, sizeof base);
+    FakeEngines engines({63}, 1);
+    engines.fails_at = fails_at;
+    std::uint32_t token = 0;
+    std::uint64_t position = 0;
+    engines.on_complete = [&](std::uint32_t, const Descriptor& descriptor) {
+      if (operation_of(descriptor) == 0) {
+        token = static_cast<std::uint32_t>(descriptor[1] - base[1]);
+        position = descriptor[2] - base[2];
+        inputs.push_back(token);
+        CHECK(position == inputs.size() - 1);
+      } else {
+        logits_at.push_back(position);
+        std::fill(builder.logits.begin(), builder.logits.end(), 0);
+        builder.logits[next(token, position)] = kOne;
+        if (position == nan_at) builder.logits[0] = 0x7E00;
+      }
+    };
+    TestMemory memory;
+    OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
+    const plan::Request& request = plan.request();
+    Sampler sampler({request.temperature, request.top_k, request.top_p, request.seed}, kVocabulary,
+                    memory.arena());
+    KvCache cache({2, 64, 4, 64}, plan.kv_regions(), memory.arena());
+    RequestRunner runner(plan, {scheduler, &cache, sampler, progress, text});
+    return runner.run();
+  }
+
+  PlanBuilder builder;
+  RecordedProgress progress;
+  RecordedText text;
+  std::vector<std::uint32_t> inputs;     // token at each position
+  std::vector<std::uint64_t> logits_at;  // positions whose logits were computed
+  std::uint64_t nan_at = ~std::uint64_t{0};
+  std::pair<std::uint32_t, std::uint32_t> fails_at = {0xFFFFFFFF, 0};
+};
+
+using Outcome = RequestResult::Outcome;
+using Events = std::vector<std::string>;
+
+TEST_CASE("a request runs the prompt, then each generated token but the last") {
+  Story story;
+  story.builder.prompt = {1, 5, 2};
+  story.builder.header.request.output_tokens = 3;
+  CHECK(story.run().outcome == Outcome::kDone);
+  const std::uint32_t first = Story::next(2, 2);
+  const std::uint32_t second = Story::next(first, 3);
+  const std::uint32_t third = Story::next(second, 4);
+  CHECK(story.inputs == std::vector<std::uint32_t>{1, 5, 2, first, second});
+  CHECK(story.logits_at == std::vector<std::uint64_t>{2, 3, 4});
+  const auto n = [](std::uint32_t value) { return std::to_string(value); };
+  CHECK(story.progress.events == Events{"prefill 3", "prediction " + n(first), "token " + n(first),
+                                        "prediction " + n(second), "token " + n(second),
+                                        "prediction " + n(third), "token " + n(third), "done 3"});
+  // The prompt's text without the begin token, then what was generated.
+  std::string expected = "fc";
+  for (const std::uint32_t token : {first, second, third})
+    expected += static_cast<char>('a' + token);
+  CHECK(story.text.text == expected + "\n");
+}
+
+TEST_CASE("the end token ends the text and is not printed") {
+  Story story;
+  story.builder.prompt = {2};
+  story.builder.header.request.output_tokens = 20;
+  story.builder.header.model.end_token = Story::next(Story::next(2, 0), 1);
+  CHECK(story.run().outcome == Outcome::kDone);
+  CHECK(story.progress.events.back() == "done 2");
+  CHECK(story.text.text == std::string("c") + static_cast<char>('a' + Story::next(2, 0)) + "\n");
+  CHECK(story.inputs.size() == 2);
+}
+
+TEST_CASE("the end token is a token like others if the request says so") {
+  Story story;
+  story.builder.prompt = {2};
+  story.builder.header.request.output_tokens = 20;
+  story.builder.header.request.flags |= plan::kRequestIgnoreEnd;
+  story.builder.header.model.end_token = Story::next(Story::next(2, 0), 1);
+  CHECK(story.run().outcome == Outcome::kDone);
+  CHECK(story.progress.events.back() == "done 20");
+  CHECK(story.inputs.size() == 20);
+}
+
+TEST_CASE("replayed tokens replace the choices, and predictions still say what was computed") {
+  Story story;
+  story.builder.prompt = {2};
+  story.builder.header.request.output_tokens = 3;
+  story.builder.header.request.flags |= plan::kRequestReplay;
+  story.builder.replay = {7, 11};
+  CHECK(story.run().outcome == Outcome::kDone);
+  CHECK(story.inputs == std::vector<std::uint32_t>{2, 7, 11});
+  const auto prediction = [](std::uint32_t token, std::uint64_t position) {
+    return "prediction " + std::to_string(Story::next(token, position));
+  };
+  CHECK(story.progress.events == Events{"prefill 1", prediction(2, 0), "token 7", prediction(7, 1),
+                                        "token 11", prediction(11, 2),
+                                        "token " + std::to_string(Story::next(11, 2)), "done 3"});
+}
+
+TEST_CASE("predictions of the prompt are marked if the request asks for all logits") {
+  for (const std::uint32_t output_tokens : {0u, 1u}) {
+    Story story;
+    story.builder.prompt = {1, 5, 2};
+    story.builder.header.request.output_tokens = output_tokens;
+    story.builder.header.request.flags = plan::kRequestAllLogits;
+    CHECK(story.run().outcome == Outcome::kDone);
+    CHECK(story.logits_at == std::vector<std::uint64_t>{0, 1, 2});
+    CHECK(story.inputs.size() == 3);
+    CHECK(story.progress.events[1] == "prediction " + std::to_string(Story::next(1, 0)));
+    CHECK(story.progress.events[3] == "prediction " + std::to_string(Story::next(2, 2)));
+    CHECK(story.progress.events.size() == 5 + output_tokens);
+    CHECK(story.text.text.empty());
+  }
+}
+
+TEST_CASE("without output only the prompt is run, and no logits are computed") {
+  Story story;
+  story.builder.prompt = {1, 5, 2};
+  CHECK(story.run().outcome == Outcome::kDone);
+  CHECK(story.inputs.size() == 3);
+  CHECK(story.logits_at.empty());
+  CHECK(story.progress.events == Events{"prefill 3", "done 0"});
+}
+
+TEST_CASE("a NaN among the logits ends the request") {
+  Story story;
+  story.builder.prompt = {2, 3};
+  story.builder.header.request.output_tokens = 10;
+  story.nan_at = 4;
+  const RequestResult result = story.run();
+  CHECK(result.outcome == Outcome::kBadLogits);
+  CHECK(result.position == 4);
+  CHECK(story.progress.events.back().substr(0, 5) == "token");
+}
+
+TEST_CASE("running out of KV blocks ends the request") {
+  Story story;
+  story.builder.prompt = {2};
+  story.builder.header.request.output_tokens = 30;
+  story.builder.kv_regions = {{0x10'0000'0000, 5 * 64}};  // two layers: room for 8 positions
+  const RequestResult result = story.run();
+  CHECK(result.outcome == Outcome::kOutOfKvBlocks);
+  CHECK(result.position == 8);
+}
+
+TEST_CASE("a device that stops ends the request") {
+  Story story;
+  story.builder.prompt = {2, 3, 4};
+  story.builder.header.request.output_tokens = 5;
+  story.fails_at = {0, 1};
+  const RequestResult result = story.run();
+  CHECK(result.outcome == Outcome::kEngineFailure);
+  CHECK(result.position == 2);  // the first with logits
+  CHECK(result.failure.device == 0);
+  CHECK(result.failure.op == 1);
+}
+
+}  // namespace
+}  // namespace hpimvp::firmware
