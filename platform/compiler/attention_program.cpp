@@ -1,0 +1,397 @@
+// The attention programs of the tiles.
+//
+// A tile takes the KV heads tile, tile + tiles, ...; the query heads that share a KV head stay
+// together, so that K and V are streamed once for `heads_per_pass` of them. Streams are double
+// buffered: while the in-array unit works on one block the next one arrives.
+//
+// Numbers: scores in FP32, times 1/sqrt(head_dim); softmax in FP32; its numerators e^(s - max) are
+// rounded to FP16 (at most 1) and multiply V with FP32 accumulation; the division by the
+// denominator is a multiplication with its reciprocal before the one rounding of the result to
+// FP16.
+#include <cstddef>
+
+#include "platform/compiler/engine_mapping.h"
+#include "platform/compiler/tile_programs.h"
+
+namespace hpimvp::compiler {
+namespace {
+
+using sram_pim::Label;
+using sram_pim::Program;
+using enum sram_pim::Opcode;
+
+constexpr unsigned kSyncTransfer = static_cast<unsigned>(sram_pim::Unit::kTransfer);
+constexpr unsigned kSyncVector = static_cast<unsigned>(sram_pim::Unit::kVector);
+constexpr unsigned kSyncPim = static_cast<unsigned>(sram_pim::Unit::kPim);
+constexpr unsigned kSyncAll = kSyncTransfer | kSyncVector | kSyncPim;
+
+enum Register : unsigned {
+  kPosition = 1,  // argument
+  kTableSource,   // argument: the block table in memory
+  kRopeSource,    // argument
+
+  // Set once per program.
+  kLastBlock = 6,  // index of the block that holds the position
+  kLastSlot,       // the position's place in it
+  kTable,          // the block table in control memory
+  kTileStride,
+  kKvHeads,
+  kHeadDim,
+  kHeadBytes,
+  kBlockTokens,
+
+  // Per KV head.
+  kKvHead,
+  kLocalIndex,  // number of query heads that this tile has finished
+  kInBlock,     // offset of the head's K or V section in a block
+  kFirstHead,   // of the pass, in the group
+
+  // Inner loops.
+  kBlock,
+  kBuffer,
+  kOtherBuffer,
+  kRows,
+  kHead,
+  kHeadEnd,
+  kA,
+  kB,
+  kC,
+  kD,
+  kSource,
+  kBytes,
+};
+static_assert(kBytes < sram_pim::kScalarRegisters);
+
+class AttentionEmitter {
+ public:
+  AttentionEmitter(Program& program, const ModelConfig& config, const MachineShape& machine,
+                   const TileMemory& memory, const AttentionShape& attention,
+                   std::uint32_t block_table)
+      : program_(program),
+        config_(config),
+        machine_(machine),
+        memory_(memory),
+        attention_(attention),
+        block_table_(block_table),
+        head_bytes_(config.head_dim * 2),
+        group_(config.heads_per_kv_head()),
+        home_(machine.tiles.memory_base + std::uint64_t{kHomeTile} * machine.tiles.memory_stride) {}
+
+  void emit(AttentionPart part) {
+    const bool keys = part == AttentionPart::kKeys || part == AttentionPart::kWhole;
+    const bool scores = part == AttentionPart::kScores || part == AttentionPart::kWhole;
+    const bool values = part == AttentionPart::kValues || part == AttentionPart::kWhole;
+    emit_prologue(scores || values, config_.has_rope() && (keys || scores));
+    const Label loop = program_.label("kv_head");
+    const Label done = program_.label("done");
+    program_.bind(loop);
+    program_.emit(kBgeu, {kKvHead, kKvHeads, done});
+    if (keys) store_key();
+    if (values) store_value();
+    if (scores && values) {
+      pull_queries();
+      for_each_pass([&] {
+        compute_scores();
+        weigh_values();
+      });
+      push_context();
+    } else if (scores) {
+      pull_queries();
+      for_each_pass([&] { compute_scores(); });
+      program_.emit(kAddi, {kLocalIndex, kLocalIndex, group_});
+    } else if (values) {
+      for_each_pass([&] { weigh_values(); });
+      push_context();
+      program_.emit(kAddi, {kLocalIndex, kLocalIndex, group_});
+    }
+    program_.emit(kAdd, {kKvHead, kKvHead, kTileStride});
+    program_.jump(loop);
+    program_.bind(done);
+    program_.emit(kHalt);
+  }
+
+ private:
+  // rd = rs * constant
+  void multiply(unsigned rd, unsigned rs, std::uint64_t constant) {
+    program_.load_constant(kD, constant);
+    program_.emit(kMul, {rd, rs, kD});
+  }
+  // rd = base + rs * stride
+  void element_address(unsigned rd, std::uint64_t base, unsigned rs, std::uint64_t stride) {
+    multiply(rd, rs, stride);
+    program_.load_constant(kD, base);
+    program_.emit(kAdd, {rd, rd, kD});
+  }
+  void sync(unsigned mask) { program_.emit(kSync, {mask}); }
+
+  // Registers, block table (whole, or just the last entry), RoPE angles.
+  void emit_prologue(bool whole_table, bool rope) {
+    program_.load_constant(kBlockTokens, attention_.block_tokens);
+    program_.emit(kDivu, {kLastBlock, kPosition, kBlockTokens});
+    program_.emit(kRemu, {kLastSlot, kPosition, kBlockTokens});
+    program_.load_constant(kTable, block_table_);
+    program_.load_constant(kA, 3);
+    program_.emit(kSll, {kB, kLastBlock, kA});  // 8 bytes an entry
+    if (whole_table) {
+      program_.emit(kAddi, {kBytes, kB, 8});
+      program_.emit(kXldc, {kTable, kTableSource, kBytes});
+    } else {
+      program_.emit(kAdd, {kA, kTable, kB});
+      program_.emit(kAdd, {kSource, kTableSource, kB});
+      program_.load_constant(kBytes, 8);
+      program_.emit(kXldc, {kA, kSource, kBytes});
+    }
+    if (rope) {
+      program_.load_constant(kA, memory_.rope_row);
+      program_.load_constant(kBytes, std::uint64_t{config_.head_dim} * 4);
+      program_.emit(kXlda, {kA, kRopeSource, kBytes});
+    }
+    program_.emit(kTileId, {kKvHead});
+    program_.emit(kTiles, {kTileStride});
+    program_.load_constant(kKvHeads, config_.kv_heads);
+    program_.load_constant(kHeadDim, config_.head_dim);
+    program_.load_constant(kHeadBytes, head_bytes_);
+    program_.load_constant(kLocalIndex, 0);
+    sync(kSyncTransfer);
+  }
+
+  // kInBlock = where the keys (or values) of kKvHead begin in a block.
+  void locate_section(bool values) {
+    const std::uint64_t section = std::uint64_t{attention_.block_tokens} * head_bytes_;
+    element_address(kInBlock, values ? section : 0, kKvHead, 2 * section);
+  }
+
+  // Writes one head from `local` to the position's slot of the section at kInBlock.
+  void append(std::uint32_t local) {
+    multiply(kA, kLastBlock, 8);
+    program_.emit(kAdd, {kA, kA, kTable});
+    program_.emit(kLdd, {kSource, 0, kA});
+    program_.emit(kAdd, {kSource, kSource, kInBlock});
+    program_.emit(kMul, {kB, kLastSlot, kHeadBytes});
+    program_.emit(kAdd, {kSource, kSource, kB});
+    program_.load_constant(kA, local);
+    program_.emit(kXsta, {kA, kSource, kHeadBytes});
+  }
+
+  void rotate(unsigned address) {
+    program_.load_constant(kB, memory_.rope_row);
+    program_.emit(kVRope, {address, address, kB, kHeadDim});
+  }
+
+  void store_key() {
+    locate_section(false);
+    element_address(kSource, home_ + memory_.key, kKvHead, head_bytes_);
+    program_.load_constant(kA, memory_.local_key);
+    // The last head's rotation may still read what the transfer is about to overwrite.
+    sync(kSyncVector);
+    program_.emit(kXlda, {kA, kSource, kHeadBytes});
+    sync(kSyncTransfer);
+    if (config_.has_rope()) {
+      rotate(kA);
+      sync(kSyncVector);
+    }
+    append(memory_.local_key);
+  }
+
+  void store_value() {
+    locate_section(true);
+    element_address(kSource, home_ + memory_.value, kKvHead, head_bytes_);
+    program_.load_constant(kA, memory_.local_value);
+    program_.emit(kXlda, {kA, kSource, kHeadBytes});
+    append(memory_.local_value);
+  }
+
+  void pull_queries() {
+    element_address(kSource, home_ + memory_.query, kKvHead, std::uint64_t{group_} * head_bytes_);
+    program_.load_constant(kA, memory_.local_query);
+    program_.load_constant(kBytes, std::uint64_t{group_} * head_bytes_);
+    sync(kSyncAll);
+    program_.emit(kXlda, {kA, kSource, kBytes});
+    sync(kSyncTransfer);
+    if (!config_.has_rope()) return;
+    const Label loop = program_.label("rotate_query");
+    program_.load_constant(kHead, 0);
+    program_.load_constant(kHeadEnd, group_);
+    program_.bind(loop);
+    rotate(kA);
+    program_.emit(kAdd, {kA, kA, kHeadBytes});
+    program_.emit(kAddi, {kHead, kHead, 1});
+    program_.emit(kBltu, {kHead, kHeadEnd, loop});
+  }
+
+  // Passes over the query heads of a group, `heads_per_pass` at a time (a divisor of the group).
+  template <typename Body>
+  void for_each_pass(Body body) {
+    program_.load_constant(kFirstHead, 0);
+    if (attention_.heads_per_pass == group_) {
+      body();
+      return;
+    }
+    const Label loop = program_.label("pass");
+    program_.bind(loop);
+    body();
+    program_.emit(kAddi, {kFirstHead, kFirstHead, attention_.heads_per_pass});
+    program_.load_constant(kA, group_);
+    program_.emit(kBltu, {kFirstHead, kA, loop});
+  }
+
+  template <typename Body>
+  void for_each_head(const char* name, Body body) {
+    const Label loop = program_.label(name);
+    program_.load_constant(kHead, 0);
+    program_.load_constant(kHeadEnd, attention_.heads_per_pass);
+    program_.bind(loop);
+    body();
+    program_.emit(kAddi, {kHead, kHead, 1});
+    program_.emit(kBltu, {kHead, kHeadEnd, loop});
+  }
+
+  // kRows = positions in block `block` (the last one is filled up to the current position).
+  void rows_of(unsigned block) {
+    const Label full = program_.label();
+    program_.move(kRows, kBlockTokens);
+    program_.emit(kBne, {block, kLastBlock, full});
+    program_.emit(kAddi, {kRows, kLastSlot, 1});
+    program_.bind(full);
+  }
+
+  // Starts the transfer of the section at kInBlock of block kC into `buffer`.
+  void fetch_block(unsigned buffer) {
+    multiply(kA, kC, 8);
+    program_.emit(kAdd, {kA, kA, kTable});
+    program_.emit(kLdd, {kSource, 0, kA});
+    program_.emit(kAdd, {kSource, kSource, kInBlock});
+    rows_of(kC);
+    program_.emit(kMul, {kBytes, kRows, kHeadBytes});
+    program_.emit(kXlda, {buffer, kSource, kBytes});
+  }
+
+  // Calls `body` for each block with its rows configured in the in-array unit and kBuffer holding
+  // them; the next block is in flight meanwhile.
+  template <typename Body>
+  void stream_blocks(const char* name, Body body) {
+    const Label loop = program_.label(name);
+    const Label last = program_.label();
+    program_.load_constant(kBuffer, memory_.stream);
+    program_.load_constant(kOtherBuffer, memory_.stream + memory_.stream_bytes);
+    sync(kSyncPim);  // may still read the buffers of the stream before
+    program_.move(kC, 0);
+    fetch_block(kBuffer);
+    program_.move(kBlock, 0);
+    program_.bind(loop);
+    sync(kSyncAll);
+    program_.emit(kBeq, {kBlock, kLastBlock, last});
+    program_.emit(kAddi, {kC, kBlock, 1});
+    fetch_block(kOtherBuffer);
+    program_.bind(last);
+    rows_of(kBlock);
+    program_.emit(kPimCfg, {kRows, kHeadDim, kHeadBytes});
+    body();
+    program_.move(kA, kBuffer);
+    program_.move(kBuffer, kOtherBuffer);
+    program_.move(kOtherBuffer, kA);
+    program_.emit(kAddi, {kBlock, kBlock, 1});
+    program_.emit(kBgeu, {kLastBlock, kBlock, loop});
+    sync(kSyncPim);
+  }
+
+  // rd = address of the softmax numerators of head kHead of the pass.
+  void weights_address(unsigned rd) {
+    program_.emit(kAdd, {rd, kLocalIndex, kFirstHead});
+    program_.emit(kAdd, {rd, rd, kHead});
+    element_address(rd, memory_.weights, rd, memory_.weight_row_bytes);
+  }
+  void reciprocal_address(unsigned rd) {
+    program_.emit(kAdd, {rd, kLocalIndex, kFirstHead});
+    program_.emit(kAdd, {rd, rd, kHead});
+    element_address(rd, memory_.reciprocals, rd, 4);
+  }
+
+  void compute_scores() {
+    locate_section(false);
+    const std::uint64_t block_score_bytes = std::uint64_t{attention_.block_tokens} * 4;
+    stream_blocks("key_block", [&] {
+      for_each_head("score_head", [&] {
+        element_address(kA, memory_.scores, kHead, memory_.score_row_bytes);
+        multiply(kB, kBlock, block_score_bytes);
+        program_.emit(kAdd, {kA, kA, kB});
+        program_.emit(kAdd, {kB, kFirstHead, kHead});
+        element_address(kB, memory_.local_query, kB, head_bytes_);
+        program_.emit(kPimQk, {kA, kB, kBuffer});
+      });
+    });
+    for_each_head("softmax_head", [&] { softmax_head(); });
+  }
+
+  void softmax_head() {
+    element_address(kA, memory_.scores, kHead, memory_.score_row_bytes);
+    program_.emit(kAddi, {kRows, kPosition, 1});
+    program_.load_constant(
+        kB, memory_.constants + static_cast<std::uint32_t>(offsetof(TileConstants, score_scale)));
+    program_.emit(kVsMuls, {kA, kA, kB, kRows});
+    program_.load_constant(kB, memory_.maximum);
+    program_.emit(kVrMaxS, {kB, kA, kRows});
+    program_.emit(kVsExps, {kA, kA, kB, kRows});
+    reciprocal_address(kB);
+    program_.emit(kVrSumS, {kB, kA, kRows});
+    program_.emit(kSsRecip, {kB, kB});
+    weights_address(kB);
+    program_.emit(kVcStoH, {kB, kA, kRows});
+  }
+
+  void weigh_values() {
+    locate_section(true);
+    const std::uint64_t block_weight_bytes = std::uint64_t{attention_.block_tokens} * 2;
+    stream_blocks("value_block", [&] {
+      for_each_head("value_head", [&] {
+        weights_address(kA);
+        multiply(kB, kBlock, block_weight_bytes);
+        program_.emit(kAdd, {kA, kA, kB});
+        element_address(kB, memory_.accumulators, kHead, std::uint64_t{config_.head_dim} * 4);
+        const Label further = program_.label();
+        const Label next = program_.label();
+        program_.emit(kBne, {kBlock, 0, further});
+        program_.emit(kPimSvz, {kB, kA, kBuffer});
+        program_.jump(next);
+        program_.bind(further);
+        program_.emit(kPimSv, {kB, kA, kBuffer});
+        program_.bind(next);
+      });
+    });
+    for_each_head("normalise_head", [&] {
+      element_address(kA, memory_.accumulators, kHead, std::uint64_t{config_.head_dim} * 4);
+      program_.emit(kAdd, {kC, kFirstHead, kHead});
+      element_address(kC, memory_.local_context, kC, head_bytes_);
+      reciprocal_address(kB);
+      program_.emit(kVcStoHMuls, {kC, kA, kB, kHeadDim});
+    });
+  }
+
+  void push_context() {
+    element_address(kSource, home_ + memory_.context, kKvHead, std::uint64_t{group_} * head_bytes_);
+    program_.load_constant(kA, memory_.local_context);
+    program_.load_constant(kBytes, std::uint64_t{group_} * head_bytes_);
+    sync(kSyncVector);
+    program_.emit(kXsta, {kA, kSource, kBytes});
+  }
+
+  Program& program_;
+  const ModelConfig& config_;
+  const MachineShape& machine_;
+  const TileMemory& memory_;
+  const AttentionShape& attention_;
+  std::uint32_t block_table_;
+  std::uint32_t head_bytes_;
+  std::uint32_t group_;
+  std::uint64_t home_;
+};
+
+}  // namespace
+
+void emit_attention(Program& program, const ModelConfig& config, const MachineShape& machine,
+                    const TileMemory& memory, const AttentionShape& attention, AttentionPart part,
+                    std::uint32_t block_table) {
+  AttentionEmitter(program, config, machine, memory, attention, block_table).emit(part);
+}
+
+}  // namespace hpimvp::compiler

@@ -1,0 +1,218 @@
+#include "platform/compiler/placement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "models/hbm_pim/gemv_layout.h"
+#include "platform/compiler/model_error.h"
+
+namespace hpimvp::compiler {
+namespace {
+
+constexpr std::uint64_t kTableAlignment = 64;
+
+// Hands out rows of one stack from row 0 up. Space may be promised that is not there, so that the
+// error can say how much is missing in all.
+class StackAllocator {
+ public:
+  StackAllocator(const hbm_pim::Organisation& organisation, std::uint64_t memory_base)
+      : memory_base_(memory_base),
+        rows_(organisation.rows),
+        stripe_bytes_(std::uint64_t{organisation.row_bytes} * organisation.banks() *
+                      organisation.pseudo_channels()) {}
+
+  std::uint64_t take_rows(std::uint64_t rows) {
+    const std::uint64_t first = next_row_;
+    next_row_ += rows;
+    return first;
+  }
+
+  // Ordinary memory: continues in the last row taken for this purpose if there is room.
+  std::uint64_t take_bytes(std::uint64_t bytes) {
+    bytes = (bytes + kTableAlignment - 1) / kTableAlignment * kTableAlignment;
+    if (bytes > open_bytes_) {
+      const std::uint64_t rows = (bytes + stripe_bytes_ - 1) / stripe_bytes_;
+      open_address_ = memory_base_ + take_rows(rows) * stripe_bytes_;
+      open_bytes_ = rows * stripe_bytes_;
+    }
+    const std::uint64_t address = open_address_;
+    open_address_ += bytes;
+    open_bytes_ -= bytes;
+    return address;
+  }
+
+  std::uint64_t rows_used() const { return next_row_; }
+  bool full() const { return next_row_ > rows_; }
+  std::uint64_t missing_bytes() const { return full() ? (next_row_ - rows_) * stripe_bytes_ : 0; }
+  std::uint64_t used_bytes() const { return next_row_ * stripe_bytes_; }
+  std::uint64_t total_bytes() const { return rows_ * stripe_bytes_; }
+
+  plan::MemoryRegion remainder() const {
+    return {memory_base_ + used_bytes(), total_bytes() - used_bytes()};
+  }
+
+ private:
+  std::uint64_t memory_base_;
+  std::uint64_t rows_;
+  std::uint64_t stripe_bytes_;  // one row of all banks of all pseudo-channels
+  std::uint64_t next_row_ = 0;
+  std::uint64_t open_address_ = 0;
+  std::uint64_t open_bytes_ = 0;
+};
+
+class Placer {
+ public:
+  Placer(const ModelConfig& config, const OperatorGraph& graph, const MachineShape& machine,
+         std::uint32_t positions)
+      : config_(config), graph_(graph), machine_(machine), positions_(positions) {
+    for (const StackShape& stack : machine.stacks) {
+      stacks_.emplace_back(machine.organisation, stack.memory_base);
+    }
+    placement_.stacks.resize(stacks_.size());
+  }
+
+  Placement place() {
+    for (std::uint32_t i = 0; i < graph_.operators.size(); ++i) {
+      if (graph_.operators[i].annotation == OperatorClass::kGemv) place_gemv(i);
+    }
+    place_vectors();
+    place_tables();
+    report_shortage();
+    for (std::size_t i = 0; i < stacks_.size(); ++i) {
+      placement_.stacks[i].rows_used = stacks_[i].rows_used();
+      const plan::MemoryRegion region = stacks_[i].remainder();
+      if (region.bytes != 0) placement_.kv_regions.push_back(region);
+    }
+    return std::move(placement_);
+  }
+
+ private:
+  void place_gemv(std::uint32_t index) {
+    const GraphOperator& op = graph_.operators[index];
+    GemvPlacement& gemv = placement_.gemvs.emplace_back();
+    gemv.operator_index = index;
+    gemv.weights = op.weights;
+    gemv.inputs = op.inputs;
+    gemv.outputs = op.outputs;
+    const std::uint32_t banks = machine_.organisation.banks();
+    const std::uint64_t groups = (std::uint64_t{op.outputs} + banks - 1) / banks;
+    const std::uint64_t per_stack = (groups + stacks_.size() - 1) / stacks_.size() * banks;
+    std::uint64_t first = 0;
+    for (std::uint32_t stack = 0; stack < stacks_.size() && first < op.outputs; ++stack) {
+      const auto outputs =
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(per_stack, op.outputs - first));
+      const std::uint64_t rows =
+          hbm_pim::GemvLayout::rows_for(machine_.organisation, op.inputs, outputs);
+      const std::uint64_t row = stacks_[stack].take_rows(rows);
+      note_overflow(stack, op.weights);
+      gemv.slices.push_back(
+          {stack, static_cast<std::uint32_t>(first), outputs, static_cast<std::uint32_t>(row)});
+      placement_.stacks[stack].weight_bytes += std::uint64_t{outputs} * op.inputs * 2;
+      first += outputs;
+    }
+  }
+
+  std::uint64_t add_table(const WeightRef& weights, TableKind kind, std::uint32_t stack,
+                          std::uint64_t rows, std::uint32_t row_bytes) {
+    const std::uint64_t address = stacks_[stack].take_bytes(rows * row_bytes);
+    note_overflow(stack, weights);
+    placement_.stacks[stack].table_bytes += rows * row_bytes;
+    placement_.tables.push_back({weights, kind, stack, address, rows, row_bytes});
+    return address;
+  }
+
+  // Small vectors; those of a layer stand in the same stack, the layers take turns.
+  void place_vectors() {
+    for (const GraphOperator& op : graph_.operators) {
+      const std::uint32_t stack =
+          op.layer == plan::kNoLayer ? 0 : op.layer % static_cast<std::uint32_t>(stacks_.size());
+      if (op.norm && *op.norm != NormMode::kAdd) {
+        add_table(op.weights, TableKind::kVector, stack, 1, config_.hidden * 2);
+        if (op.has_bias) add_table(op.weights, TableKind::kBias, stack, 1, config_.hidden * 2);
+      } else if (op.annotation == OperatorClass::kGemv && op.has_bias) {
+        add_table(op.weights, TableKind::kBias, stack, 1, op.outputs * 2);
+      }
+    }
+    for (GemvPlacement& gemv : placement_.gemvs) {
+      gemv.bias_address = placement_.table_address(gemv.weights, TableKind::kBias);
+    }
+  }
+
+  // Large tables, each into the stack that is least full.
+  void place_tables() {
+    const WeightRef embedding{WeightRole::kEmbedding, plan::kNoLayer};
+    add_table(embedding, TableKind::kMatrix, emptiest_stack(), config_.vocabulary,
+              config_.embedding * 2);
+    if (config_.has_rope()) {
+      const WeightRef rope{WeightRole::kRope, plan::kNoLayer};
+      add_table(rope, TableKind::kRope, emptiest_stack(), positions_,
+                config_.head_dim / 2 * 2 * sizeof(float));
+    } else {
+      const WeightRef learned{WeightRole::kPositions, plan::kNoLayer};
+      add_table(learned, TableKind::kMatrix, emptiest_stack(), positions_, config_.hidden * 2);
+    }
+  }
+
+  std::uint32_t emptiest_stack() const {
+    const auto emptiest = std::min_element(
+        stacks_.begin(), stacks_.end(),
+        [](const auto& a, const auto& b) { return a.rows_used() < b.rows_used(); });
+    return static_cast<std::uint32_t>(emptiest - stacks_.begin());
+  }
+
+  void note_overflow(std::uint32_t stack, const WeightRef& weights) {
+    if (first_overflow_.empty() && stacks_[stack].full()) first_overflow_ = weight_name(weights);
+  }
+
+  void report_shortage() const {
+    std::uint64_t missing = 0;
+    std::string fullest;
+    for (std::size_t i = 0; i < stacks_.size(); ++i) {
+      if (!stacks_[i].full()) continue;
+      missing += stacks_[i].missing_bytes();
+      if (fullest.empty()) {
+        fullest = fmt::format("stack {} needs {} bytes and has {}", i, stacks_[i].used_bytes(),
+                              stacks_[i].total_bytes());
+      }
+    }
+    if (missing == 0) return;
+    throw ModelError(
+        fmt::format("model {}: weights do not fit into HBM: {} bytes more are needed ({} "
+                    "parameters at 2 bytes, "
+                    "{} stacks; {}); the first that did not fit is {}",
+                    config_.name, missing, config_.parameter_count(), stacks_.size(), fullest,
+                    first_overflow_));
+  }
+
+  const ModelConfig& config_;
+  const OperatorGraph& graph_;
+  const MachineShape& machine_;
+  std::uint32_t positions_;
+  std::vector<StackAllocator> stacks_;
+  Placement placement_;
+  std::string first_overflow_;
+};
+
+}  // namespace
+
+std::uint64_t Placement::table_address(const WeightRef& weights, TableKind kind) const {
+  const auto found = std::find_if(tables.begin(), tables.end(), [&](const TablePlacement& table) {
+    return table.weights == weights && table.kind == kind;
+  });
+  return found == tables.end() ? 0 : found->address;
+}
+
+const GemvPlacement* Placement::gemv(std::uint32_t operator_index) const {
+  const auto found = std::find_if(gemvs.begin(), gemvs.end(), [&](const GemvPlacement& gemv) {
+    return gemv.operator_index == operator_index;
+  });
+  return found == gemvs.end() ? nullptr : &*found;
+}
+
+Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
+                      const MachineShape& machine, std::uint32_t positions) {
+  return Placer(config, graph, machine, positions).place();
+}
+
+}  // namespace hpimvp::compiler

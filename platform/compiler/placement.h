@@ -1,0 +1,75 @@
+// Stage 3 of the compiler, first half: tiling of the matrices over the stacks, and where everything
+// stands in HBM (HPIM, compiler stage 3).
+//
+// A matrix is cut by outputs: each stack takes a contiguous part of them, a multiple of the banks
+// of a pseudo-channel, laid out by hbm_pim::GemvLayout from a row that is the same in all banks.
+// Tables and vectors that are read as ordinary memory take whole rows over all banks (1 MiB in
+// HPIM's organisation), so that they never share a row with weights. What remains of each stack
+// becomes the firmware's KV region.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "platform/compiler/machine_shape.h"
+#include "platform/compiler/model_config.h"
+#include "platform/compiler/operator_graph.h"
+
+namespace hpimvp::compiler {
+
+struct GemvSlice {
+  std::uint32_t stack = 0;
+  std::uint32_t first_output = 0;
+  std::uint32_t outputs = 0;
+  std::uint32_t weight_row = 0;
+};
+
+struct GemvPlacement {
+  std::uint32_t operator_index = 0;
+  WeightRef weights;
+  std::uint32_t inputs = 0;
+  std::uint32_t outputs = 0;
+  std::vector<GemvSlice> slices;
+  std::uint64_t bias_address = 0;  // 0: none
+};
+
+enum class TableKind : std::uint8_t {
+  kMatrix,  // rows of the weight's matrix
+  kVector,  // a norm's weight
+  kBias,    // the bias of a norm or of a GEMV
+  kRope,    // FP32 (cos, sin) pairs, one row per position
+};
+
+struct TablePlacement {
+  WeightRef weights;
+  TableKind kind{};
+  std::uint32_t stack = 0;
+  std::uint64_t address = 0;
+  std::uint64_t rows = 0;
+  std::uint32_t row_bytes = 0;
+};
+
+struct StackUse {
+  std::uint64_t rows_used = 0;  // of each bank, from row 0 on
+  std::uint64_t weight_bytes = 0;
+  std::uint64_t table_bytes = 0;
+};
+
+struct Placement {
+  std::vector<GemvPlacement> gemvs;
+  std::vector<TablePlacement> tables;
+  std::vector<StackUse> stacks;
+  std::vector<plan::MemoryRegion> kv_regions;
+
+  // 0 if there is no such table.
+  std::uint64_t table_address(const WeightRef& weights, TableKind kind) const;
+  // Null if the operator is not a GEMV.
+  const GemvPlacement* gemv(std::uint32_t operator_index) const;
+};
+
+// `positions`: how many rows the position tables need. ModelError naming the first weights that do
+// not fit and by how much the stacks are too small.
+Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
+                      const MachineShape& machine, std::uint32_t positions);
+
+}  // namespace hpimvp::compiler

@@ -1,0 +1,317 @@
+#include "platform/compiler/plan_image.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <span>
+
+#include "generated/models/common/command_queue_registers.h"
+#include "generated/models/dma/dma_engine_registers.h"
+#include "generated/models/hbm_pim/hbm_pim_stack_registers.h"
+#include "generated/models/sram_pim/sram_pim_dispatcher_registers.h"
+#include "platform/compiler/model_error.h"
+
+namespace hpimvp::compiler {
+namespace {
+
+using common::command_queue_registers::CommandHeader;
+using dma::dma_engine_registers::CopyDescriptor;
+using hbm_pim::hbm_pim_stack_registers::GemvDescriptor;
+using sram_pim::sram_pim_dispatcher_registers::LoadProgramDescriptor;
+using sram_pim::sram_pim_dispatcher_registers::RunDescriptor;
+
+constexpr std::uint64_t kSectionAlignment = 64;
+
+// Grows by sections; each gets the physical address at which it will stand.
+class ImageWriter {
+ public:
+  explicit ImageWriter(std::uint64_t base) : base_(base) {}
+
+  std::uint64_t reserve(std::uint64_t bytes) {
+    image_.resize((image_.size() + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment);
+    const std::uint64_t address = base_ + image_.size();
+    image_.resize(image_.size() + bytes);
+    return address;
+  }
+
+  template <typename T>
+  std::uint64_t append(const std::vector<T>& items) {
+    if (items.empty()) return 0;
+    const std::uint64_t address = reserve(items.size() * sizeof(T));
+    overwrite(address, std::as_bytes(std::span(items)));
+    return address;
+  }
+
+  void overwrite(std::uint64_t address, std::span<const std::byte> bytes) {
+    std::memcpy(image_.data() + (address - base_), bytes.data(), bytes.size());
+  }
+
+  std::vector<std::byte>& image() { return image_; }
+
+ private:
+  std::uint64_t base_;
+  std::vector<std::byte> image_;
+};
+
+template <typename Descriptor>
+plan::DescriptorTemplate make_template(std::uint32_t device, const Descriptor& descriptor) {
+  static_assert(sizeof(Descriptor) == sizeof(plan::DescriptorTemplate::descriptor));
+  plan::DescriptorTemplate result{};
+  result.device = device;
+  std::memcpy(result.descriptor, &descriptor, sizeof descriptor);
+  return result;
+}
+
+void add_patch(plan::DescriptorTemplate& descriptor, plan::PatchSource source, std::size_t offset,
+               std::uint32_t scale) {
+  descriptor.patches[descriptor.patch_count++] = {source, static_cast<std::uint8_t>(offset), 0,
+                                                  scale};
+}
+
+CommandHeader make_header(std::uint16_t opcode, std::uint32_t operation, std::uint16_t flags = 0) {
+  return {opcode, static_cast<std::uint16_t>(CommandHeader::kFlagInterrupt | flags), operation};
+}
+
+class PlanImageBuilder {
+ public:
+  PlanImageBuilder(const CompiledPlan& plan, const CompileRequest& request)
+      : plan_(plan),
+        request_(request),
+        writer_(plan.machine.plan_address),
+        home_(plan.machine.tiles.memory_base +
+              std::uint64_t{kHomeTile} * plan.machine.tiles.memory_stride) {}
+
+  std::vector<std::byte> build() {
+    writer_.reserve(sizeof(plan::PlanHeader));
+    header_.magic = plan::kMagic;
+    header_.version = plan::kVersion;
+    write_shape();
+    header_.logits_address = writer_.reserve(std::uint64_t{plan_.config.vocabulary} * 2);
+    write_boot();
+    write_operators();
+    write_devices_and_regions();
+    write_vocabulary();
+    write_request();
+    finish();
+    return std::move(writer_.image());
+  }
+
+ private:
+  void write_shape() {
+    const ModelConfig& config = plan_.config;
+    header_.model = {config.layers,
+                     config.hidden,
+                     config.heads,
+                     config.kv_heads,
+                     config.head_dim,
+                     config.vocabulary,
+                     plan_.attention.context,
+                     config.end_token.value_or(0xFFFFFFFF)};
+    header_.block_tokens = plan_.attention.block_tokens;
+    header_.block_bytes =
+        std::uint64_t{config.kv_heads} * 2 * plan_.attention.block_tokens * config.head_dim * 2;
+  }
+
+  // Programs into the control memories, constants into the activation memories.
+  void write_boot() {
+    const TileShape& tiles = plan_.machine.tiles;
+    LoadProgramDescriptor load{};
+    load.header = make_header(LoadProgramDescriptor::kOpcode, CommandHeader::kNoOperation);
+    load.tile_mask = tiles.count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << tiles.count) - 1;
+    load.source_address = writer_.append(plan_.programs.image);
+    load.bytes = static_cast<std::uint32_t>(plan_.programs.image.size());
+    descriptors_.push_back(make_template(plan_.machine.dispatcher_device, load));
+
+    CopyDescriptor copy{};
+    copy.header = make_header(CopyDescriptor::kOpcode, CommandHeader::kNoOperation);
+    copy.source_address = writer_.append(std::vector<TileConstants>{plan_.tile_constants});
+    copy.destination_address = tiles.memory_base + plan_.tile_memory.constants;
+    copy.row_bytes = sizeof(TileConstants);
+    copy.row_count = tiles.count;
+    copy.source_stride = 0;  // the same constants for every tile
+    copy.destination_stride = tiles.memory_stride;
+    descriptors_.push_back(make_template(plan_.machine.dma_device, copy));
+    header_.boot_descriptor_count = static_cast<std::uint32_t>(descriptors_.size());
+  }
+
+  void write_operators() {
+    std::vector<plan::Operator> operators;
+    std::vector<char> strings;
+    for (std::uint32_t i = 0; i < plan_.graph.operators.size(); ++i) {
+      const GraphOperator& op = plan_.graph.operators[i];
+      plan::Operator entry{};
+      entry.engine = plan_.mappings[i].engine;
+      entry.kind = op.kind;
+      entry.flags = op.needs_logits ? plan::kFlagNeedsLogits : std::uint16_t{0};
+      entry.layer = op.layer;
+      if (op.predecessors.size() > plan::kMaxPredecessors) {
+        throw std::logic_error("an operator has more predecessors than the plan format holds");
+      }
+      entry.predecessor_count = static_cast<std::uint16_t>(op.predecessors.size());
+      std::copy(op.predecessors.begin(), op.predecessors.end(), entry.predecessors);
+      entry.first_descriptor = static_cast<std::uint32_t>(descriptors_.size());
+      add_descriptors(i, op);
+      entry.descriptor_count =
+          static_cast<std::uint32_t>(descriptors_.size()) - entry.first_descriptor;
+      entry.name_offset = static_cast<std::uint32_t>(strings.size());
+      strings.insert(strings.end(), op.name.begin(), op.name.end());
+      strings.push_back('\0');
+      operators.push_back(entry);
+    }
+    header_.operator_count = static_cast<std::uint32_t>(operators.size());
+    header_.descriptor_count = static_cast<std::uint32_t>(descriptors_.size());
+    header_.operators_address = writer_.append(operators);
+    header_.descriptors_address = writer_.append(descriptors_);
+    header_.strings_address = writer_.append(strings);
+  }
+
+  void add_descriptors(std::uint32_t index, const GraphOperator& op) {
+    if (op.annotation == OperatorClass::kGemv) {
+      add_gemv(index, op);
+    } else if (op.annotation == OperatorClass::kLookup) {
+      add_lookup(index, op);
+    } else if (op.attention) {
+      add_attention(index, *op.attention);
+    } else {
+      add_vector_program(index, op);
+    }
+  }
+
+  std::uint64_t home_address(std::uint32_t value) const {
+    return home_ + plan_.tile_memory.home_buffer(plan_.graph.values[value].kind);
+  }
+
+  void add_gemv(std::uint32_t index, const GraphOperator& op) {
+    const GemvPlacement& placement = *plan_.placement.gemv(index);
+    const bool logits = plan_.graph.values[op.writes[0]].kind == ValueKind::kLogits;
+    const std::uint64_t output = logits ? header_.logits_address : home_address(op.writes[0]);
+    for (const GemvSlice& slice : placement.slices) {
+      const std::uint64_t offset = std::uint64_t{slice.first_output} * 2;
+      GemvDescriptor gemv{};
+      gemv.header =
+          make_header(GemvDescriptor::kOpcode, index, op.has_bias ? GemvDescriptor::kFlagBias : 0);
+      gemv.inputs = op.inputs;
+      gemv.outputs = slice.outputs;
+      gemv.input_address = home_address(op.reads[0]);
+      gemv.output_address = output + offset;
+      if (op.has_bias) gemv.bias_address = placement.bias_address + offset;
+      gemv.weight_row = slice.weight_row;
+      descriptors_.push_back(make_template(plan_.machine.stacks[slice.stack].device, gemv));
+    }
+  }
+
+  void add_lookup(std::uint32_t index, const GraphOperator& op) {
+    const bool token = op.weights.role == WeightRole::kEmbedding;
+    const std::uint32_t row_bytes = (token ? plan_.config.embedding : plan_.config.hidden) * 2;
+    CopyDescriptor copy{};
+    copy.header = make_header(CopyDescriptor::kOpcode, index);
+    copy.source_address = plan_.placement.table_address(op.weights, TableKind::kMatrix);
+    copy.destination_address = home_address(op.writes[0]);
+    copy.row_bytes = row_bytes;
+    copy.row_count = 1;
+    plan::DescriptorTemplate descriptor = make_template(plan_.machine.dma_device, copy);
+    add_patch(descriptor, token ? plan::PatchSource::kToken : plan::PatchSource::kPosition,
+              offsetof(CopyDescriptor, source_address), row_bytes);
+    descriptors_.push_back(descriptor);
+  }
+
+  RunDescriptor make_run(std::uint32_t index, const std::string& program) const {
+    RunDescriptor run{};
+    run.header = make_header(RunDescriptor::kOpcode, index);
+    run.tile_mask = plan_.mappings[index].tile_mask;
+    run.entry = plan_.programs.entries.at(program);
+    return run;
+  }
+
+  void add_attention(std::uint32_t index, AttentionPart part) {
+    constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
+    RunDescriptor run = make_run(index, attention_program_name(part));
+    const bool rope = plan_.config.has_rope() && part != AttentionPart::kValues;
+    if (rope) {
+      run.arguments[2] =
+          plan_.placement.table_address({WeightRole::kRope, plan::kNoLayer}, TableKind::kRope);
+    }
+    plan::DescriptorTemplate descriptor = make_template(plan_.machine.dispatcher_device, run);
+    add_patch(descriptor, plan::PatchSource::kPosition, kArguments, 1);
+    add_patch(descriptor, plan::PatchSource::kBlockTableAddress, kArguments + 8, 1);
+    if (rope) {
+      add_patch(descriptor, plan::PatchSource::kPosition, kArguments + 16,
+                plan_.config.head_dim * 4);
+    }
+    descriptors_.push_back(descriptor);
+  }
+
+  void add_vector_program(std::uint32_t index, const GraphOperator& op) {
+    RunDescriptor run = make_run(index, op.norm ? norm_program_name(*op.norm) : kActivationProgram);
+    if (op.norm && *op.norm != NormMode::kAdd) {
+      run.arguments[0] = plan_.placement.table_address(op.weights, TableKind::kVector);
+      run.arguments[1] = plan_.placement.table_address(op.weights, TableKind::kBias);
+    }
+    descriptors_.push_back(make_template(plan_.machine.dispatcher_device, run));
+  }
+
+  void write_devices_and_regions() {
+    header_.device_count = static_cast<std::uint32_t>(plan_.machine.devices.size());
+    header_.devices_address = writer_.append(plan_.machine.devices);
+    header_.kv_region_count = static_cast<std::uint32_t>(plan_.placement.kv_regions.size());
+    header_.kv_regions_address = writer_.append(plan_.placement.kv_regions);
+  }
+
+  void write_vocabulary() {
+    if (request_.tokenizer == nullptr) return;
+    std::vector<std::uint32_t> offsets{0};
+    std::vector<char> pieces;
+    for (std::uint32_t token = 0; token < plan_.config.vocabulary; ++token) {
+      const std::string_view piece = request_.tokenizer->piece_bytes(token);
+      pieces.insert(pieces.end(), piece.begin(), piece.end());
+      offsets.push_back(static_cast<std::uint32_t>(pieces.size()));
+    }
+    pieces.push_back('\0');  // so that the area has an address even if nothing is ever printed
+    header_.piece_offsets_address = writer_.append(offsets);
+    header_.pieces_address = writer_.append(pieces);
+  }
+
+  void write_request() {
+    plan::Request& request = header_.request;
+    request.flags = request_.flags;
+    if (!request_.replay.empty()) request.flags |= plan::kRequestReplay;
+    request.prompt_count = static_cast<std::uint32_t>(request_.prompt.size());
+    request.prompt_address = writer_.append(request_.prompt);
+    request.output_tokens = request_.output_tokens;
+    request.replay_count = static_cast<std::uint32_t>(request_.replay.size());
+    request.replay_address = writer_.append(request_.replay);
+    request.seed = request_.seed;
+    request.temperature = request_.temperature;
+    request.top_k = request_.top_k;
+    request.top_p = request_.top_p;
+  }
+
+  void finish() {
+    const std::uint64_t start = plan_.machine.plan_address;
+    const std::uint64_t end = writer_.reserve(0);  // aligned
+    header_.total_bytes = end - start;
+    if (end >= plan_.machine.free_memory_end) {
+      throw ModelError(fmt::format("plan of model {}: needs {} bytes of host memory, {} are there",
+                                   plan_.config.name, header_.total_bytes,
+                                   plan_.machine.free_memory_end - start));
+    }
+    header_.free_memory_address = end;
+    header_.free_memory_bytes = plan_.machine.free_memory_end - end;
+    writer_.overwrite(start, std::as_bytes(std::span(&header_, 1)));
+  }
+
+  const CompiledPlan& plan_;
+  const CompileRequest& request_;
+  ImageWriter writer_;
+  std::uint64_t home_;
+  plan::PlanHeader header_{};
+  std::vector<plan::DescriptorTemplate> descriptors_;
+};
+
+}  // namespace
+
+std::vector<std::byte> write_plan_image(const CompiledPlan& plan, const CompileRequest& request) {
+  return PlanImageBuilder(plan, request).build();
+}
+
+}  // namespace hpimvp::compiler
