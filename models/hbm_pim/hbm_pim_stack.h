@@ -1,0 +1,85 @@
+// One HBM-PIM stack on the bus: its memory for normal accesses, and the command queue of its
+// processing units (hbm_pim_stack.registers.json).
+//
+// A GEMV command reads x (and the bias) over the interconnect, broadcasts it to its
+// pseudo-channels, computes, and writes y back over the interconnect; its time is stack_timing.h's.
+// Normal accesses compete with it for the banks. In timing mode the memory keeps nothing and no
+// value is computed.
+#pragma once
+
+#include <tlm_utils/simple_target_socket.h>
+
+#include <cstdint>
+#include <string>
+#include <systemc>
+#include <vector>
+
+#include "generated/models/hbm_pim/hbm_pim_stack_registers.h"
+#include "models/common/activity.h"
+#include "models/common/command_engine.h"
+#include "models/common/sparse_memory.h"
+#include "models/common/statistics.h"
+#include "models/hbm_pim/config.h"
+#include "models/hbm_pim/stack_timing.h"
+
+namespace hpimvp::hbm_pim {
+
+class HbmPimStack : public common::CommandEngine {
+ public:
+  tlm_utils::simple_target_socket<HbmPimStack> memory;
+
+  // `stores_payload` false: timing mode. Throws std::invalid_argument for a configuration that
+  // makes no sense.
+  HbmPimStack(sc_core::sc_module_name name, const HbmPimConfig& config, std::uint16_t stack_index,
+              bool stores_payload);
+
+  // "<name>.state" and the engine <name>. Before the simulation starts.
+  void set_activity(common::ActivitySink* sink, const std::string& name);
+  common::Statistics statistics() const;
+
+  // The memory's contents, for loaders. Times nothing.
+  common::SparseMemory& image() { return image_; }
+  const HbmPimConfig& config() const { return config_; }
+
+ protected:
+  std::optional<CommandResult> execute(const Command& command) override;
+
+ private:
+  using GemvDescriptor = hbm_pim_stack_registers::GemvDescriptor;
+  enum class State : std::uint8_t { kIdle, kReadInput, kCompute, kWriteOutput };
+
+  void install_registers(std::uint16_t stack_index);
+  void access_memory(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
+  bool deny_direct_access(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
+  unsigned debug_memory(tlm::tlm_generic_payload& payload);
+
+  bool is_valid(const GemvDescriptor& descriptor) const;
+  CommandResult execute_gemv(const Command& command, const GemvDescriptor& descriptor);
+  // Moves `values` over the bus in pieces. Sets `failed_address` when it returns false.
+  bool transfer(tlm::tlm_command access, std::uint64_t address, std::vector<std::uint16_t>& values,
+                std::uint32_t operation, std::uint64_t& failed_address);
+  void enter(State state);
+  static std::uint64_t now_ps();
+
+  HbmPimConfig config_;
+  common::SparseMemory image_;
+  StackTiming timing_;
+
+  // Operands of the command in execution; kept to reuse their memory.
+  std::vector<std::uint16_t> input_;
+  std::vector<std::uint16_t> bias_;
+  std::vector<std::uint16_t> output_;
+
+  common::ActivitySink* activity_ = nullptr;
+  common::SignalId state_signal_ = 0;
+  std::uint32_t engine_id_ = 0;
+  std::uint64_t gemv_count_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t writes_ = 0;
+  std::uint64_t read_bytes_ = 0;
+  std::uint64_t write_bytes_ = 0;
+  std::uint64_t busy_ps_ = 0;
+  std::uint64_t compute_ps_ = 0;
+};
+
+}  // namespace hpimvp::hbm_pim
