@@ -29,9 +29,7 @@ std::uint32_t EnginePool::ring_capacity(std::uint32_t device) const {
 
 DeviceEvent EnginePool::wait() {
   const InterruptsMasked masked;
-  is_waiting_ = true;
   while (news_begin_ == news_end_) interrupts_.sleep_and_service();
-  is_waiting_ = false;
 
   const std::uint32_t device = news_[news_begin_++ & (news_.size() - 1)];
   has_news_[device] = false;
@@ -40,7 +38,6 @@ DeviceEvent EnginePool::wait() {
 }
 
 void EnginePool::queue_has_news(CommandQueueDriver& queue) {
-  ++event_count_;
   const std::uint32_t device = queue.device();
   if (has_news_[device]) return;
   has_news_[device] = true;

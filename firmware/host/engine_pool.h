@@ -29,10 +29,6 @@ class EnginePool final : public EngineAccess, public QueueListener {
   // Null: the device takes no commands.
   const CommandQueueDriver* queue(std::uint32_t device) const { return queues_[device]; }
 
-  // Events since boot, and whether somebody waits for the next one: for a watchdog.
-  std::uint64_t event_count() const { return event_count_; }
-  bool is_waiting() const { return is_waiting_; }
-
  private:
   static constexpr std::uint32_t kRingSlots = 64;
 
@@ -42,8 +38,6 @@ class EnginePool final : public EngineAccess, public QueueListener {
   std::span<std::uint32_t> news_;          // ring of devices with has_news_, oldest first
   std::uint32_t news_begin_ = 0;           // free-running
   std::uint32_t news_end_ = 0;
-  std::uint64_t event_count_ = 0;
-  bool is_waiting_ = false;
 };
 
 }  // namespace hpimvp::firmware

@@ -13,7 +13,6 @@ enum ExitCode : std::uint32_t {
   kExitOutOfKvBlocks = 5,
   kExitBadLogits = 6,
   kExitOutOfMemory = 7,
-  kExitStalled = 8,
   kExitFault = 128,  // plus mcause
 };
 

@@ -14,10 +14,8 @@
 #include "firmware/host/request_runner.h"
 #include "firmware/host/sampler.h"
 #include "firmware/host/system_controller.h"
-#include "firmware/host/timer.h"
 #include "firmware/host/traps.h"
 #include "firmware/host/uart.h"
-#include "firmware/host/watchdog.h"
 
 extern "C" const char firmware_memory_end[];  // host.ld
 
@@ -57,8 +55,8 @@ PlanView open_plan(std::uint64_t plan_address) {
   if (const auto problem = check_plan_header(plan.header())) {
     exit_without_plan(kExitBadPlan, *problem);
   }
-  for (const auto kind : {plan::DeviceKind::kUart, plan::DeviceKind::kSystemController,
-                          plan::DeviceKind::kPlic, plan::DeviceKind::kClint}) {
+  for (const auto kind :
+       {plan::DeviceKind::kUart, plan::DeviceKind::kSystemController, plan::DeviceKind::kPlic}) {
     if (plan.find_device(kind) != nullptr) continue;
     exit_without_plan(kExitBadPlan,
                       {"a device is missing, kind", {}, 0, static_cast<std::uint64_t>(kind)});
@@ -111,10 +109,6 @@ std::uint32_t serve(const PlanView& plan, InterruptController& interrupts, Uart&
   Arena arena(plan.header().free_memory_address, plan.header().free_memory_bytes,
               exit_out_of_memory);
   EnginePool engines(plan, interrupts, arena);
-  Watchdog watchdog(engines);
-  const plan::Device& clint = *plan.find_device(plan::DeviceKind::kClint);
-  PeriodicTimer timer(clint.register_address, clint.clock_hz, interrupts, watchdog);
-
   const plan::Request& request = plan.request();
   const bool mark_operators = (request.flags & plan::kRequestMarkOperators) != 0;
   OperatorScheduler scheduler(plan, engines, mark_operators ? &system_controller : nullptr, arena);
