@@ -1,11 +1,14 @@
 // Compiled plans, executed on the plain models, against the FP32 reference.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <random>
 
 #include "platform/compiler/compiler.h"
+#include "platform/compiler/model_error.h"
 #include "platform/compiler/model_weights.h"
 #include "platform/compiler/tokenizer.h"
 #include "tests/support/reference_llm.h"
+#include "tests/unit/compiler/model_files.h"
 #include "tests/unit/compiler/plan_executor.h"
 #include "tests/unit/compiler/shared_data.h"
 
@@ -42,5 +45,176 @@ TEST_CASE("a compiled llama2.c model writes the reference text") {
     std::string text = tokenizer->decode(tokens);
     while (!text.empty() && text.back() == '\n') text.pop_back();
     CHECK(text == expected.text);
+  }
+}
+
+namespace {
+
+struct Setup {
+  std::uint32_t stacks = 2;
+  std::uint32_t tiles = 4;
+  std::uint32_t positions = 20;
+  std::uint32_t block_tokens = 0;
+  std::uint32_t activation_bytes = 384 * 1024;
+  bool pipelined = true;
+};
+
+test::ReferenceShape tiny_opt() {
+  test::ReferenceShape shape;
+  shape.opt = true;
+  shape.layers = 2;
+  shape.hidden = shape.embedding = 40;
+  shape.heads = shape.kv_heads = 5;
+  shape.head_dim = 8;
+  shape.ffn = 72;
+  shape.vocabulary = 51;
+  shape.positions = 100;
+  shape.tied = true;
+  return shape;
+}
+
+// Nothing is a multiple of anything: 7 query heads a KV head, heads * head_dim unlike hidden.
+test::ReferenceShape odd_llama() {
+  test::ReferenceShape shape;
+  shape.layers = 2;
+  shape.hidden = shape.embedding = 45;
+  shape.heads = 21;
+  shape.kv_heads = 3;
+  shape.head_dim = 6;
+  shape.ffn = 331;
+  shape.vocabulary = 67;
+  shape.positions = 150;
+  shape.rotate_half = true;
+  shape.rope_theta = 500;
+  return shape;
+}
+
+// The largest difference between the plan's logits and the reference's, in units of the logits'
+// standard deviation.
+double worst_error(const test::ReferenceShape& shape, const Setup& setup, std::uint32_t seed) {
+  test::ReferenceLlm reference(test::random_reference_model(shape, seed));
+  std::vector<std::byte> storage;
+  const compiler::Model model =
+      test::load_through_hugging_face(reference.model(), compiler::ElementType::kF16, storage);
+  auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd);
+  machine.tiles.activation_bytes = setup.activation_bytes;
+  std::mt19937 random(seed);
+  compiler::CompileRequest request;
+  for (std::uint32_t i = 0; i < setup.positions; ++i) {
+    request.prompt.push_back(random() % shape.vocabulary);
+  }
+  request.block_tokens = setup.block_tokens;
+  request.pipelined_attention = setup.pipelined;
+  const compiler::CompiledPlan plan = compiler::compile(model.config, machine, request);
+  CHECK(plan.attention.pipelined == setup.pipelined);
+  test::PlanExecutor executor(plan, seed);
+  executor.load(model.weights);
+  executor.boot();
+  double worst = 0;
+  for (const std::uint32_t token : request.prompt) {
+    const std::vector<float> expected = reference.forward(token);
+    const std::vector<float> found = executor.forward(token);
+    double squares = 0;
+    for (const float value : expected) squares += double{value} * value;
+    const double deviation = std::sqrt(squares / static_cast<double>(expected.size()));
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      worst = std::max(worst, std::abs(double{found[i]} - expected[i]) / deviation);
+    }
+  }
+  return worst;
+}
+
+// FP16 keeps 11 bits; a few roundings a layer, two layers and the softmax between stay below this.
+// A wrong element anywhere is an error of the order of 1.
+constexpr double kTolerance = 0.02;
+
+}  // namespace
+
+TEST_CASE("a random OPT model agrees with the reference on any number of tiles") {
+  const std::uint32_t seed = GENERATE(11U, 12U);
+  for (const std::uint32_t tiles : {1U, 4U, 5U, 8U, 32U}) {
+    CAPTURE(tiles, seed);
+    Setup setup;
+    setup.tiles = tiles;
+    CHECK(worst_error(tiny_opt(), setup, seed) < kTolerance);
+  }
+}
+
+TEST_CASE("OPT's variants agree with the reference") {
+  test::ReferenceShape shape = tiny_opt();
+  SECTION("norms after the additions, projections around a narrow embedding (OPT-350M)") {
+    shape.post_norm = true;
+    shape.embedding = 24;
+  }
+  SECTION("norms after the additions, no projections") {
+    shape.post_norm = true;
+  }
+  SECTION("a classifier of its own") {
+    shape.tied = false;
+  }
+  SECTION("GELU") {
+    shape.gelu = true;
+  }
+  CHECK(worst_error(shape, {}, 21) < kTolerance);
+}
+
+TEST_CASE("grouped queries with odd sizes agree with the reference on any number of tiles") {
+  for (const std::uint32_t tiles : {1U, 2U, 3U, 5U, 32U}) {
+    CAPTURE(tiles);
+    Setup setup;
+    setup.tiles = tiles;
+    setup.stacks = 1 + tiles % 4;
+    setup.positions = 70;  // more than one KV block
+    CHECK(worst_error(odd_llama(), setup, 31 + tiles) < kTolerance);
+  }
+}
+
+TEST_CASE("Llama's variants agree with the reference") {
+  test::ReferenceShape shape = odd_llama();
+  Setup setup;
+  SECTION("query, key and value biases, shared classifier (Qwen2)") {
+    shape.qkv_bias = shape.tied = true;
+  }
+  SECTION("attention as one operator") {
+    setup.pipelined = false;
+    setup.positions = 70;
+  }
+  SECTION("one KV head") {
+    shape.kv_heads = 1;
+    setup.positions = 70;
+  }
+  SECTION("small blocks, many of them") {
+    setup.block_tokens = 5;
+    setup.positions = 64;
+  }
+  CHECK(worst_error(shape, setup, 41) < kTolerance);
+}
+
+TEST_CASE("query heads take turns where the tile's memory holds few of them") {
+  const auto config =
+      compiler::parse_hugging_face_config(test::hugging_face_config(odd_llama()), "config.json");
+  Setup setup;
+  setup.positions = 140;
+  setup.tiles = 3;
+  setup.block_tokens = 8;
+  for (const bool pipelined : {true, false}) {
+    setup.pipelined = pipelined;
+    // The least memory with which attention of this kind works.
+    for (setup.activation_bytes = 2048;; setup.activation_bytes += 256) {
+      auto machine =
+          compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd);
+      machine.tiles.activation_bytes = setup.activation_bytes;
+      try {
+        const auto shape = compiler::choose_attention_shape(config, machine, setup.positions,
+                                                            setup.block_tokens, pipelined);
+        if (shape.pipelined == pipelined) {
+          CHECK(shape.heads_per_pass == 1);
+          break;
+        }
+      } catch (const compiler::ModelError&) {
+      }
+    }
+    CAPTURE(pipelined, setup.activation_bytes);
+    CHECK(worst_error(odd_llama(), setup, 51) < kTolerance);
   }
 }
