@@ -8,6 +8,7 @@
 #include "firmware/host/argmax.h"
 #include "firmware/host/exponential.h"
 #include "firmware/host/half.h"
+#include "firmware/tests/sampler_reference.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/firmware/fake_machine.h"
 
@@ -226,6 +227,13 @@ TEST_CASE("a seed decides the tokens, and different seeds differ") {
   };
   CHECK(draw(1) == draw(1));
   CHECK(draw(1) != draw(2));
+}
+
+// firmware/tests/sampler.cpp expects the same number on the host CPU.
+TEST_CASE("the tokens chosen natively have the reference checksum") {
+  TestMemory memory;
+  std::vector<std::uint16_t> logits(kReferenceVocabulary);
+  CHECK(reference_checksum(logits.data(), memory.arena()) == kReferenceChecksum);
 }
 
 TEST_CASE("a tiny temperature is greedy and divides by no zero") {
