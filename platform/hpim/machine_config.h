@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/hbm_pim/config.h"
+#include "models/interconnect/mesh_timing.h"
 #include "models/sram_pim/tile_config.h"
 
 namespace hpimvp::hpim {
@@ -20,6 +21,12 @@ struct HostConfig {
   std::uint32_t memory_mib = 256;
   double quantum_us = 1;                   // how far the CPU may run ahead of the other models
   std::uint32_t mmio_latency_cycles = 20;  // an uncached access across the chip: assumption
+  // Host memory as a single DDR5-4800 channel would be, and a host cache that is not modelled line
+  // by line but lets so many of 1000 loads and stores through: assumptions.
+  double memory_latency_ns = 60;
+  double memory_gb_per_s = 38.4;
+  std::uint32_t cache_misses_per_thousand = 5;
+  std::uint32_t timer_hz = 10'000'000;  // of the CLINT's mtime
 };
 
 struct HbmConfig {
@@ -38,6 +45,9 @@ struct NocConfig {
   std::uint32_t flit_bits = 256;
   std::uint32_t hop_cycles = 2;              // router and link: assumption
   std::uint32_t packet_payload_bytes = 256;  // assumption
+  std::uint32_t columns = 8;                 // of the mesh; rows follow from what is placed
+  // Where nodes are that shall not be where topology.h puts them: "host", or a block's name.
+  std::vector<interconnect::MeshNode> placement;
 };
 
 struct DmaConfig {
