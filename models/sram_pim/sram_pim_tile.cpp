@@ -90,14 +90,11 @@ unsigned SramPimTile::debug_registers(tlm::tlm_generic_payload& payload) {
   return common::serve_register_debug(block_, payload);
 }
 
-tlm::tlm_response_status SramPimTile::check_window(const tlm::tlm_generic_payload& payload) const {
-  const tlm::tlm_response_status status = common::check_memory_access(payload, kWindowBytes);
-  if (status != tlm::TLM_OK_RESPONSE) return status;
-  const bool control = payload.get_address() >= kControlMemoryOffset;
-  const std::uint64_t local = payload.get_address() - (control ? kControlMemoryOffset : 0);
-  const std::uint64_t size = control ? config_.control_bytes : config_.activation_bytes;
-  const bool inside = local < size && payload.get_data_length() <= size - local;
-  return inside ? tlm::TLM_OK_RESPONSE : tlm::TLM_ADDRESS_ERROR_RESPONSE;
+// End of the memory that holds the byte at `address` of the window; `address` if none does.
+std::uint64_t SramPimTile::window_end(std::uint64_t address) const {
+  const std::uint64_t control_end = kControlMemoryOffset + config_.control_bytes;
+  if (address >= kControlMemoryOffset) return std::max(address, control_end);
+  return std::max<std::uint64_t>(address, config_.activation_bytes);
 }
 
 void SramPimTile::read_window(std::uint64_t address, std::uint8_t* data, std::size_t bytes) const {
@@ -117,7 +114,8 @@ void SramPimTile::write_window(std::uint64_t address, const std::uint8_t* data, 
 }
 
 void SramPimTile::access_memory(tlm::tlm_generic_payload& payload, sc_time& delay) {
-  const tlm::tlm_response_status status = check_window(payload);
+  const tlm::tlm_response_status status =
+      common::check_memory_access(payload, window_end(payload.get_address()));
   payload.set_response_status(status);
   payload.set_dmi_allowed(false);
   if (status != tlm::TLM_OK_RESPONSE) return;
@@ -140,9 +138,8 @@ bool SramPimTile::deny_direct_access(tlm::tlm_generic_payload&, tlm::tlm_dmi& dm
 }
 
 unsigned SramPimTile::debug_memory(tlm::tlm_generic_payload& payload) {
-  if (check_window(payload) != tlm::TLM_OK_RESPONSE) return 0;
   return common::serve_memory_debug(
-      payload, kWindowBytes,
+      payload, window_end(payload.get_address()),
       [this](std::uint64_t at, std::uint8_t* data, std::size_t n) { read_window(at, data, n); },
       [this](std::uint64_t at, const std::uint8_t* data, std::size_t n) {
         write_window(at, data, n);

@@ -72,7 +72,7 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   void access_memory(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   bool deny_direct_access(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
   unsigned debug_memory(tlm::tlm_generic_payload& payload);
-  tlm::tlm_response_status check_window(const tlm::tlm_generic_payload& payload) const;
+  std::uint64_t window_end(std::uint64_t address) const;
   void read_window(std::uint64_t address, std::uint8_t* data, std::size_t bytes) const;
   void write_window(std::uint64_t address, const std::uint8_t* data, std::size_t bytes);
 
