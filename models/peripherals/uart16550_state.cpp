@@ -281,7 +281,7 @@ void Uart16550State::receive(std::uint8_t byte) {
     overrun_ = true;
     if (!fifos_enabled_) received_.front() = byte;
   }
-  if (!timeout_pending_) restart_timeout();
+  restart_timeout();
 }
 
 void Uart16550State::restart_timeout() {

@@ -8,7 +8,7 @@ namespace hpimvp::common {
 namespace {
 
 // name, offset, width, access, reset, read mask, store mask, clear mask, count, stride, halves
-constexpr std::array<RegisterInfo, 7> kRegisters = {{
+constexpr std::array<RegisterInfo, 8> kRegisters = {{
     {"CONTROL", 0x00, 4, Access::kReadWrite, 0x10, 0x13, 0x11, 0x02, 1, 0, false, {}},
     {"STATE", 0x04, 4, Access::kReadOnly, 7, 0xFF, 0, 0, 1, 0, false, {}},
     {"COMMAND", 0x08, 8, Access::kWriteOnly, 0, 0, 0, 0, 1, 0, false, {}},
@@ -16,6 +16,7 @@ constexpr std::array<RegisterInfo, 7> kRegisters = {{
     {"LEVEL", 0x20, 2, Access::kReadWrite, 3, 0xFFFF, 0xFFFF, 0, 4, 8, false, {}},
     {"MASK", 0x22, 2, Access::kReadWrite, 0, 0xFFFF, 0xFFFF, 0, 4, 8, false, {}},
     {"DATA", 0x40, 1, Access::kReadWrite, 0, 0xFF, 0xFF, 0, 1, 0, false, {}},
+    {"EVENTS", 0x48, 8, Access::kWrite1ToClear, 0, ~0ULL, 0, ~0ULL, 1, 0, true, {}},
 }};
 constexpr BlockInfo kBlock{"example", 0x100, kRegisters};
 
@@ -72,6 +73,15 @@ TEST_CASE("a register that allows halves takes 32-bit accesses to each of them")
   CHECK(value_at(block, 0x10, 4) == 0xCCCCDDDD);
   CHECK(value_at(block, 0x14, 4) == 0xAAAABBBB);
   CHECK(block.write(0x12, 4, 0) == AccessResult::kSizeError);
+}
+
+TEST_CASE("clearing in one half leaves the events of the other half pending") {
+  RegisterBlock block(kBlock);
+  block.set(0x48, 0x0000000F000000FF);
+  REQUIRE(block.write(0x48, 4, 0x0F) == AccessResult::kOk);
+  CHECK(block.get(0x48) == 0x0000000F000000F0);
+  REQUIRE(block.write(0x4C, 4, 0x03) == AccessResult::kOk);
+  CHECK(block.get(0x48) == 0x0000000C000000F0);
 }
 
 TEST_CASE("interleaved arrays keep their elements apart") {
