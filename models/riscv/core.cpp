@@ -52,17 +52,19 @@ RunResult Core::run(std::uint64_t cycles, std::uint64_t instructions) {
   const std::uint64_t cycle_target = saturating_add(first_cycle, cycles);
   const std::uint64_t instruction_target = saturating_add(first_instruction, instructions);
   RunResult result;
-  for (bool first = true;; first = false) {
+  while (true) {
     if (const auto reason = attend_events()) {
       result.reason = *reason;
       break;
     }
     if (state_.cycles >= cycle_target || state_.retired >= instruction_target) break;
     const bool at_breakpoint = !breakpoints_.empty() && breakpoints_.count(state_.pc) != 0;
-    if (at_breakpoint && !first) {
+    if (at_breakpoint && breakpoint_stop_ != state_.retired) {
+      breakpoint_stop_ = state_.retired;
       result.reason = ExitReason::kBreakpoint;
       break;
     }
+    breakpoint_stop_ = ~std::uint64_t{0};
     execute_from_pc(cycle_target, instruction_target, at_breakpoint);
   }
   result.cycles = state_.cycles - first_cycle;
@@ -79,6 +81,7 @@ RunResult Core::step() {
   } else if (const auto reason = attend_events()) {
     result.reason = *reason;
   } else {
+    breakpoint_stop_ = ~std::uint64_t{0};
     execute_from_pc(kUnlimited, kUnlimited, true);
   }
   result.cycles = state_.cycles - first_cycle;
@@ -105,7 +108,8 @@ void Core::execute_from_pc(std::uint64_t cycle_target, std::uint64_t instruction
   // instruction target, whatever the last block's length.
   constexpr std::uint64_t kMargin = BlockBuilder::kMaximumInstructions;
   const std::uint64_t instructions_left = instruction_target - state_.retired;
-  if (instructions_left <= kMargin) single = true;
+  // A watched access ends the run right behind its instruction, not at the end of a block.
+  if (instructions_left <= kMargin || !watchpoints_.empty()) single = true;
   const Block* block = single ? nullptr : block_at(state_.pc);
   if (block != nullptr) {
     state_.cycle_limit =

@@ -80,6 +80,8 @@ class Core {
 
   /// Runs for at least `cycles` (by less than one block plus one memory latency more), or for
   /// exactly `instructions`, whichever is reached first. A trap counts as no instruction.
+  /// A breakpoint that ended a run does not stop the next one at the same place; any other that the
+  /// run begins at does.
   RunResult run(std::uint64_t cycles, std::uint64_t instructions = kUnlimited);
   /// Executes one instruction, a breakpoint on it or not. An interrupt that is taken first, or a
   /// trap, counts as the step. A waiting hart stays where it is.
@@ -256,6 +258,8 @@ class Core {
   bool watch_hit_ = false;
   std::uint8_t ebreak_length_ = 4;
   std::unordered_set<std::uint64_t> breakpoints_;
+  /// The retired count at which a breakpoint ended a run: resumption passes over it.
+  std::uint64_t breakpoint_stop_ = ~std::uint64_t{0};
 
   bool reserved_ = false;
   std::uint64_t reserved_address_ = 0;

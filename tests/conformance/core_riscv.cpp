@@ -70,6 +70,8 @@ class Machine final : public riscv::Bus {
 
   CoreOutcome run(const CoreRunOptions& options) {
     RandomSource random(options.seed);
+    for (const std::uint64_t address : options.breakpoints) core_.add_breakpoint(address);
+    if (options.watchpoint) core_.add_watchpoint(*options.watchpoint);
     // Programs end in WFI, so that every way of running stops at the same instruction.
     while (!(finished_ && core_.sleeps())) {
       if (core_.instructions() > kMostInstructions) {
@@ -80,7 +82,8 @@ class Machine final : public riscv::Bus {
       update_timer(core_.cycles());
       if (core_.sleeps() && !finished_) wake_by_timer();
     }
-    return {std::move(ram_), core_.instructions(), core_.cycles()};
+    return {std::move(ram_), core_.instructions(), core_.cycles(), breakpoint_stops_,
+            watchpoint_stops_};
   }
 
  private:
@@ -98,16 +101,22 @@ class Machine final : public riscv::Bus {
         core_.step();
         return;
       case RunMode::kTinyBudgets:
-        if (random.chance(50)) {
-          core_.run(random.below(8));
-        } else {
-          core_.run(riscv::Core::kUnlimited, random.below(6));
-        }
+        count_stop(random.chance(50) ? core_.run(random.below(8))
+                                     : core_.run(riscv::Core::kUnlimited, random.below(6)));
         return;
       case RunMode::kBlocks:
-        core_.run(std::clamp<std::uint64_t>(timer_compare_ - core_.cycles(), 1, kLongSlice));
+        count_stop(
+            core_.run(std::clamp<std::uint64_t>(timer_compare_ - core_.cycles(), 1, kLongSlice)));
         return;
     }
+  }
+
+  // Counts a debugger's stops; a breakpoint is stepped over.
+  void count_stop(const riscv::RunResult& result) {
+    if (result.reason == riscv::ExitReason::kWatchpoint) ++watchpoint_stops_;
+    if (result.reason != riscv::ExitReason::kBreakpoint) return;
+    ++breakpoint_stops_;
+    if (core_.step().reason == riscv::ExitReason::kWatchpoint) ++watchpoint_stops_;
   }
 
   void update_timer(std::uint64_t now_cycles) {
@@ -127,6 +136,8 @@ class Machine final : public riscv::Bus {
   bool software_pending_ = false;
   std::uint64_t timer_compare_ = ~std::uint64_t{0};
   bool finished_ = false;
+  std::uint64_t breakpoint_stops_ = 0;
+  std::uint64_t watchpoint_stops_ = 0;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "models/riscv/core.h"
@@ -20,6 +21,8 @@ struct CoreOutcome {
   std::vector<std::uint8_t> ram;
   std::uint64_t instructions = 0;
   std::uint64_t cycles = 0;
+  std::uint64_t breakpoint_stops = 0;
+  std::uint64_t watchpoint_stops = 0;
 };
 
 struct CoreRunOptions {
@@ -28,6 +31,9 @@ struct CoreRunOptions {
   std::uint64_t seed = 1;
   // Called before every step of kSingleStep.
   std::function<void(const riscv::Core&)> observer = {};
+  // What a debugger sets; the run goes on after every stop.
+  std::vector<std::uint64_t> breakpoints = {};
+  std::optional<riscv::Watchpoint> watchpoint = {};
 };
 
 // Throws std::runtime_error when the program does not reach the finisher within

@@ -2,6 +2,7 @@
 // Privileged Architecture 20211203 (section numbers below) and the CLINT of QEMU's virt machine.
 #pragma once
 
+#include "tests/conformance/random_source.h"
 #include "tests/conformance/riscv_directed_program.h"
 
 namespace hpimvp::conformance {
@@ -23,6 +24,8 @@ void add_user_mode_experiments(DirectedProgram& program);
 void add_counter_experiments(DirectedProgram& program);
 // Physical memory protection: matching modes, permissions, priority, locking, MPRV.
 void add_memory_protection_experiments(DirectedProgram& program);
+// Random sets of protection entries and random accesses around their borders.
+void add_random_memory_protection_experiments(DirectedProgram& program, RandomSource& random);
 // CLINT software and timer interrupts, priorities, vectored mode, WFI.
 void add_interrupt_experiments(DirectedProgram& program);
 

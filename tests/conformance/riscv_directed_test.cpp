@@ -1,6 +1,7 @@
 // The directed privileged experiments on QEMU and on the core. Where QEMU and the specification
 // differ, the specification decides, and the test prints the difference.
 #include <catch2/catch.hpp>
+#include <functional>
 #include <iostream>
 
 #include "tests/conformance/core_riscv.h"
@@ -11,7 +12,7 @@
 namespace hpimvp::conformance {
 namespace {
 
-void require_agreement(void (*add_experiments)(DirectedProgram&)) {
+void require_agreement(const std::function<void(DirectedProgram&)>& add_experiments) {
   if (!qemu_is_available()) skip_test("qemu-system-riscv64 is not installed");
   DirectedProgram program;
   add_experiments(program);
@@ -57,6 +58,11 @@ TEST_CASE("counters and their enables agree with QEMU", "[conformance][riscv][pr
 }
 TEST_CASE("physical memory protection agrees with QEMU", "[conformance][riscv][privileged]") {
   require_agreement(add_memory_protection_experiments);
+}
+TEST_CASE("random protection entries agree with QEMU", "[conformance][riscv][privileged]") {
+  RandomSource random(seed_from_environment());
+  require_agreement(
+      [&](DirectedProgram& program) { add_random_memory_protection_experiments(program, random); });
 }
 TEST_CASE("interrupts and WFI agree with QEMU", "[conformance][riscv][privileged]") {
   require_agreement(add_interrupt_experiments);

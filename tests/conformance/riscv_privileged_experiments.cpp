@@ -674,6 +674,14 @@ void probe_partial_matches(Script& s) {
     for (const char* field : {" epc", " tval", " mstatus"})
       program.leave_open(name + field, pieces);
   }
+  set_entry(s, 0, kFourBytes | kRead, (base + 0x44) >> 2);
+  program.user_probe("user ld around an NA4 entry", [&] {
+    s.code().load_constant(5, base + 0x42);
+    s.code().load("ld", 6, 0, 5);
+  });
+  program.specify_trap("user ld around an NA4 entry", kLoadFault,
+                       "section 3.7.1: the entry matches some bytes, so the access fails; QEMU 7.2 "
+                       "looks at the first and the last byte");
   set_entry(s, 0, 0, 0);
 }
 
@@ -713,6 +721,88 @@ void add_memory_protection_experiments(DirectedProgram& program) {
   probe_matching_modes(s);
   probe_partial_matches(s);
   probe_locking(s);
+}
+
+namespace {
+
+constexpr int kRandomEntries = 4;
+constexpr std::uint64_t kProtectionPlayground = DirectedProgram::kPlayground + 0x10000;
+
+struct ProtectionSet {
+  std::uint64_t config = 0;  // of entries 0 to 3, as in pmpcfg0
+  std::uint64_t address[kRandomEntries] = {};
+};
+
+// Entries of all modes and legal permissions over a few KiB, so that they often overlap.
+ProtectionSet random_protection(RandomSource& random) {
+  constexpr std::uint64_t kPermissions[] = {
+      0, kRead, kRead | kWrite, kExecute, kRead | kExecute, kRead | kWrite | kExecute};
+  constexpr std::uint64_t kModes[] = {0, kTopOfRange, kFourBytes, kPowerOfTwo};
+  ProtectionSet set;
+  for (int entry = 0; entry < kRandomEntries; ++entry) {
+    const std::uint64_t mode = random.pick(kModes);
+    const std::uint64_t base = kProtectionPlayground + random.below(0x1000) * 4;
+    set.config |= (mode | random.pick(kPermissions)) << (8 * entry);
+    set.address[entry] =
+        mode == kPowerOfTwo
+            ? power_of_two_region(base & ~std::uint64_t{7}, std::uint64_t{8} << random.below(11))
+            : base >> 2;
+  }
+  return set;
+}
+
+// An address near an entry's border or anywhere in the playground; inside one page, because QEMU
+// checks the two halves of an access that crosses pages separately.
+std::uint64_t random_probe_address(RandomSource& random, const ProtectionSet& set) {
+  constexpr std::uint64_t kPage = 4096;
+  std::uint64_t address = kProtectionPlayground + random.below(0x4000);
+  if (random.chance(75)) {
+    address = (set.address[random.below(kRandomEntries)] << 2) +
+              static_cast<std::uint64_t>(random.between(-16, 16));
+  }
+  return address % kPage > kPage - 8 ? address - 8 : address;
+}
+
+}  // namespace
+
+void add_random_memory_protection_experiments(DirectedProgram& program, RandomSource& random) {
+  constexpr int kSets = 120;
+  constexpr int kProbesPerSet = 12;
+  constexpr const char* kAccesses[] = {"lb", "lh", "lw", "ld", "sb", "sh", "sw", "sd"};
+  Script s(program);
+  ImageBuilder& code = program.code();
+  for (int i = 0; i < kSets; ++i) {
+    // In half of the sets user mode may access what no earlier entry matches; the log it may
+    // always.
+    random.chance(50) ? allow_everything_last(s) : s.set(kPmpcfg0 + 2, 0);
+    set_entry(s, 14, kPowerOfTwo | kRead | kWrite, power_of_two_region(0x80400000, 0x400000));
+    const ProtectionSet set = random_protection(random);
+    for (int entry = 0; entry < kRandomEntries; ++entry) {
+      s.set(kPmpaddr0 + entry, set.address[entry]);
+    }
+    for (int probe = 0; probe < kProbesPerSet; ++probe) {
+      const std::string mnemonic = random.pick(kAccesses);
+      // At multiples of four: QEMU overlooks an entry that lies wholly inside an access.
+      const std::uint64_t mask = mnemonic[1] == 'd' ? ~std::uint64_t{3} : ~std::uint64_t{0};
+      const std::uint64_t address = random_probe_address(random, set) & mask;
+      const bool as_user = random.chance(70);
+      // Written again each time, which empties QEMU's translation buffer: version 7.2 remembers a
+      // page without looking at the other entries in it.
+      s.set(kPmpcfg0, set.config);
+      program.probe_cause(
+          fmt::format("set {} probe {}: {} at {:#x} as {}, pmpcfg {:#010x}, pmpaddr {:#x} {:#x} "
+                      "{:#x} {:#x}",
+                      i, probe, mnemonic, address, as_user ? "user" : "machine", set.config,
+                      set.address[0], set.address[1], set.address[2], set.address[3]),
+          [&] {
+            code.load_constant(5, address);
+            if (as_user) s.clear_bits(kMstatus, kMpp);
+            if (as_user) s.set_bits(kMstatus, kMprv);
+            mnemonic[0] == 's' ? code.store(mnemonic, 6, 0, 5) : code.load(mnemonic, 6, 0, 5);
+          });
+      s.clear_bits(kMstatus, kMprv);
+    }
+  }
 }
 
 namespace {
