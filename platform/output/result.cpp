@@ -25,11 +25,11 @@ Json statistics_json(const common::Statistics& statistics) {
 
 Json time_json(const TimeResult& time) {
   return {{"total_s", time.total_s},
-          {"total_host_cycles", time.total_host_cycles},
+          {"total_cycles", time.total_cycles},
           {"boot_s", time.boot_s},
           {"first_token_s", time.first_token_s},
           {"mean_token_s", time.mean_token_s},
-          {"token_s", time.token_s}};
+          {"per_token_s", time.token_s}};
 }
 
 Json operators_json(const std::vector<OperatorResult>& operators) {
@@ -148,6 +148,7 @@ Json to_json(const Result& result) {
   json["text"] = result.text;
   json["prompt_tokens"] = result.prompt_tokens;
   json["tokens"] = result.tokens;
+  json["predictions"] = result.predictions;
   json["time"] = time_json(result.time);
   json["firmware"] = {{"instructions", result.firmware.instructions},
                       {"cycles", result.firmware.cycles},

@@ -56,11 +56,11 @@ struct ComponentResult {
 
 struct TimeResult {
   double total_s = 0;
-  std::uint64_t total_host_cycles = 0;
-  double boot_s = 0;            // until the firmware was ready for the request
-  double first_token_s = 0;     // from the start of the request
-  double mean_token_s = 0;      // of the tokens after the first
-  std::vector<double> token_s;  // from one token to the next; the first from the request's start
+  std::uint64_t total_cycles = 0;  // of the host CPU's clock
+  double boot_s = 0;               // until the firmware was ready for the request
+  double first_token_s = 0;        // from the start of the request
+  double mean_token_s = 0;         // of the tokens after the first
+  std::vector<double> token_s;     // from one token to the next; the first from the request's start
 };
 
 struct FirmwareResult {
@@ -82,6 +82,9 @@ struct Result {
   std::string text;
   std::vector<std::uint32_t> prompt_tokens;
   std::vector<std::uint32_t> tokens;
+  // The likeliest token wherever logits were computed: at each generated token, and with
+  // workload.all_logits at each prompt position before.
+  std::vector<std::uint32_t> predictions;
   TimeResult time;
   FirmwareResult firmware;
   std::vector<KindResult> kinds;

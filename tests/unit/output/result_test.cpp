@@ -84,7 +84,7 @@ TEST_CASE("a result is written with its keys in a fixed order and exact numbers"
   CHECK(keys == std::vector<std::string>{"version", "status", "text", "prompt_tokens", "tokens",
                                          "time", "firmware", "kinds", "operators", "engines",
                                          "components", "machine", "scenario", "host"});
-  CHECK(json["time"]["token_s"].dump() == "[0.3,0.3333333333333333,0.3333333333333333]");
+  CHECK(json["time"]["per_token_s"].dump() == "[0.3,0.3333333333333333,0.3333333333333333]");
   CHECK(json["time"]["mean_token_s"].get<double>() == 1.0 / 3);
   CHECK(json["components"].dump() ==
         R"({"noc":{"flits":5,"address_errors":0},"dma":{"bursts":1}})");

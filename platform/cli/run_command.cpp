@@ -1,0 +1,255 @@
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "platform/cli/commands.h"
+#include "platform/cli/progress.h"
+#include "platform/cli/session.h"
+#include "platform/hpim/hpim_machine.h"
+#include "platform/output/activity_fan_out.h"
+#include "platform/output/operation_log.h"
+#include "platform/output/result.h"
+#include "platform/output/vcd_writer.h"
+
+namespace hpimvp::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using peripherals::Marker;
+using peripherals::MarkerKind;
+
+constexpr double kSecondsPerPs = 1e-12;
+constexpr std::uint64_t kSlicePs = 100'000'000;  // 100 us between looks at progress and limits
+
+volatile std::sig_atomic_t interrupted = 0;
+void on_signal(int /*signal*/) {
+  interrupted = 1;
+}
+
+double to_seconds(std::uint64_t time_ps) {
+  return static_cast<double>(time_ps) * kSecondsPerPs;
+}
+
+// The waveform, when the scenario wants one.
+class Waveform {
+ public:
+  Waveform(const Session& session, const std::string& path) : stream_(path, std::ios::binary) {
+    if (!stream_) throw std::runtime_error(path + ": cannot be written");
+    const config::TraceChoice& trace = session.scenario.trace;
+    output::VcdOptions options;
+    options.start_ps = static_cast<std::uint64_t>(trace.start_us * 1e6);
+    options.stop_ps = static_cast<std::uint64_t>(trace.stop_us * 1e6);
+    options.max_bytes = trace.max_mib << 20;
+    for (const auto& info : operator_infos(session.plan)) {
+      options.operation_names.push_back(info.name);
+    }
+    writer_ = std::make_unique<output::VcdWriter>(stream_, options);
+    for (const hpim::Clock& clock : hpim::clocks(session.scenario.machine)) {
+      writer_->declare_clock("clocks." + clock.name, clock.period_ps);
+    }
+  }
+
+  output::VcdWriter& writer() { return *writer_; }
+
+ private:
+  std::ofstream stream_;
+  std::unique_ptr<output::VcdWriter> writer_;
+};
+
+// What the firmware tells while it runs.
+class Observer {
+ public:
+  Observer(bool echo, Progress& progress) : echo_(echo), progress_(progress) {}
+
+  void on_uart_byte(std::uint8_t byte) {
+    text_ += static_cast<char>(byte);
+    if (!echo_) return;
+    progress_.clear();
+    std::fputc(byte, stdout);
+    std::fflush(stdout);
+  }
+
+  void on_marker(const Marker& marker) {
+    switch (marker.kind) {
+      case MarkerKind::kBootDone:
+        boot_ps_ = marker.time_ps;
+        break;
+      case MarkerKind::kPrefillStart:
+        start_ps_ = marker.time_ps;
+        break;
+      case MarkerKind::kToken:
+        tokens_.push_back(static_cast<std::uint32_t>(marker.value));
+        token_ps_.push_back(marker.time_ps);
+        progress_.position_done();
+        break;
+      case MarkerKind::kPrediction:
+        predictions_.push_back(static_cast<std::uint32_t>(marker.value));
+        break;
+      default:
+        break;
+    }
+  }
+
+  void fill(output::Result& result) const {
+    result.text = text_;
+    result.tokens = tokens_;
+    result.predictions = predictions_;
+    result.time.boot_s = to_seconds(boot_ps_);
+    std::uint64_t previous = start_ps_;
+    for (const std::uint64_t time : token_ps_) {
+      result.time.token_s.push_back(to_seconds(time - previous));
+      previous = time;
+    }
+    if (!token_ps_.empty()) result.time.first_token_s = result.time.token_s.front();
+    if (token_ps_.size() > 1) {
+      result.time.mean_token_s = to_seconds(token_ps_.back() - token_ps_.front()) /
+                                 static_cast<double>(token_ps_.size() - 1);
+    }
+  }
+
+ private:
+  bool echo_;
+  Progress& progress_;
+  std::string text_;
+  std::vector<std::uint32_t> tokens_;
+  std::vector<std::uint64_t> token_ps_;
+  std::vector<std::uint32_t> predictions_;
+  std::uint64_t boot_ps_ = 0;
+  std::uint64_t start_ps_ = 0;
+};
+
+struct Outcome {
+  std::string status;
+  std::string message;
+  hpim::RunStatus machine;
+};
+
+// Runs until the firmware ends, or something else does.
+Outcome run_to_end(const Session& session, hpim::HpimMachine& machine, Progress& progress,
+                   output::VcdWriter* waveform) {
+  using std::chrono::steady_clock;
+  const config::Limits& limits = session.scenario.limits;
+  const auto limit_ps = static_cast<std::uint64_t>(limits.simulated_s / kSecondsPerPs);
+  const auto start = steady_clock::now();
+  for (std::uint64_t until_ps = kSlicePs;; until_ps += kSlicePs) {
+    hpim::RunStatus status = machine.run(std::min(until_ps, limit_ps));
+    if (waveform != nullptr) waveform->advance(status.time_ps);
+    progress.show(status.time_ps);
+    switch (status.reason) {
+      case hpim::StopReason::kTimeLimit:
+        break;
+      case hpim::StopReason::kExit: {
+        const bool good = status.exit_code == 0;
+        const std::string message =
+            good ? "" : fmt::format("the firmware ended with exit code {}", status.exit_code);
+        return {good ? "done" : "firmware_error", message, std::move(status)};
+      }
+      case hpim::StopReason::kDeadlock:
+        return {"deadlock", status.message, status};
+      case hpim::StopReason::kFault:
+        return {"firmware_fault", status.message, status};
+      case hpim::StopReason::kRequested:
+        return {"interrupted", "interrupted", status};
+    }
+    if (interrupted != 0) return {"interrupted", "interrupted by a signal", status};
+    if (until_ps >= limit_ps) {
+      return {"time_limit", fmt::format("limits.simulated_s ({} s) is over", limits.simulated_s),
+              status};
+    }
+    const std::chrono::duration<double> host = steady_clock::now() - start;
+    if (limits.host_s > 0 && host.count() > limits.host_s) {
+      return {"time_limit", fmt::format("limits.host_s ({} s) is over", limits.host_s), status};
+    }
+  }
+}
+
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+output::Result collect(const Session& session, hpim::HpimMachine& machine, const Outcome& outcome,
+                       const Observer& observer, const output::OperationLog& log) {
+  output::Result result;
+  result.status = outcome.status;
+  result.message = outcome.message;
+  result.scenario = session.scenario.resolved;
+  result.machine = hpim::describe(session.topology);
+  result.prompt_tokens = session.prompt;
+  observer.fill(result);
+  result.time.total_s = to_seconds(outcome.machine.time_ps);
+  result.time.total_cycles =
+      outcome.machine.time_ps / hpim::clock_period_ps(session.scenario.machine.host.clock_mhz);
+  result.firmware.instructions = machine.cpu().core().instructions();
+  result.firmware.cycles = machine.cpu().core().cycles();
+  result.firmware.exit_code = outcome.machine.exit_code;
+  output::add_operations(result, log, operator_infos(session.plan), result.time.total_s);
+  for (auto& [name, statistics] : machine.statistics()) {
+    result.components.push_back({name, std::move(statistics)});
+  }
+  return result;
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto session =
+      prepare(config::load_scenario(options.scenario, options.overrides, preset_folder()));
+  const config::Scenario& scenario = session->scenario;
+  const fs::path out =
+      options.out.empty() ? fs::path("out") / scenario.name : fs::path(options.out);
+  fs::create_directories(out);
+
+  Progress progress(!options.quiet && isatty(STDERR_FILENO) != 0, scenario.workload.output_tokens);
+  Observer observer(!options.quiet, progress);
+  output::OperationLog log;
+  std::vector<common::ActivitySink*> sinks = {&log};
+  std::optional<Waveform> waveform;
+  if (scenario.trace.vcd) {
+    waveform.emplace(*session, (out / scenario.trace.file).string());
+    sinks.push_back(&waveform->writer());
+  }
+  output::ActivityFanOut activity(sinks);
+
+  hpim::MachineOptions machine_options;
+  machine_options.boot_parameter = session->plan.address;
+  machine_options.activity = &activity;
+  machine_options.on_uart_byte = [&](std::uint8_t byte) { observer.on_uart_byte(byte); };
+  machine_options.on_marker = [&](const Marker& marker) { observer.on_marker(marker); };
+  hpim::HpimMachine machine("hpim", session->topology, machine_options);
+  load(*session, machine);
+
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  output::VcdWriter* writer = waveform ? &waveform->writer() : nullptr;
+  const Outcome outcome = run_to_end(*session, machine, progress, writer);
+  progress.clear();
+  if (writer != nullptr) writer->finish(outcome.machine.time_ps);
+
+  output::Result result = collect(*session, machine, outcome, observer, log);
+  result.host.wall_s =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.host.peak_memory_bytes = peak_memory_bytes();
+  const std::string result_path = (out / "result.json").string();
+  output::write_result(result_path, result);
+  if (!options.quiet) {
+    fmt::print("\n\n{}  {:<18}{}\n", output::summary(result), "result", result_path);
+    if (writer != nullptr) {
+      fmt::print("  {:<18}{}\n", "waveform", (out / scenario.trace.file).string());
+    }
+  }
+  if (outcome.status == "done") return kDone;
+  fmt::print(stderr, "error: {}\n", outcome.message);
+  return kSimulationFailed;
+}
+
+}  // namespace hpimvp::cli

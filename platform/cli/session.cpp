@@ -1,0 +1,211 @@
+#include "platform/cli/session.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <span>
+
+#include "platform/cli/commands.h"
+#include "platform/compiler/model_error.h"
+#include "platform/compiler/payload.h"
+#include "platform/hpim/hpim_machine.h"
+
+namespace hpimvp::cli {
+
+namespace {
+
+// The first part of host memory is the firmware's own (firmware/host/host.ld).
+constexpr std::uint64_t kFirmwareBytes = 16u << 20;
+
+void load_model(const config::Scenario& scenario, Session& session) {
+  const config::ModelChoice& choice = scenario.model;
+  if (choice.preset.empty()) {
+    compiler::Model model = compiler::load_model(choice.path);
+    session.model = std::move(model.config);
+    session.weights = std::move(model.weights);
+  } else {
+    session.model = compiler::load_model_preset(std::filesystem::path(preset_folder()) / "models" /
+                                                (choice.preset + ".json"));
+  }
+  if (!choice.tokenizer.empty()) {
+    session.tokenizer = compiler::load_tokenizer(choice.tokenizer, session.model.vocabulary);
+  }
+}
+
+// Token ids that look like none in particular: a linear congruential sequence (the constants of
+// Knuth's MMIX) over the vocabulary, without the tokens that begin or end a sequence.
+std::vector<std::uint32_t> synthetic_tokens(const compiler::ModelConfig& model, std::size_t count,
+                                            std::uint64_t seed) {
+  std::vector<std::uint32_t> tokens;
+  std::uint64_t state = seed;
+  while (tokens.size() < count) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const auto token = static_cast<std::uint32_t>((state >> 33) % model.vocabulary);
+    if (model.vocabulary > 3 && (token == model.begin_token || token == model.end_token)) continue;
+    tokens.push_back(token);
+  }
+  return tokens;
+}
+
+std::vector<std::uint32_t> prompt_tokens(const Session& session) {
+  const config::Workload& workload = session.scenario.workload;
+  if (!workload.prompt_tokens.empty()) return workload.prompt_tokens;
+  if (workload.synthetic_prompt_tokens != 0) {
+    return synthetic_tokens(session.model, workload.synthetic_prompt_tokens,
+                            workload.sampling.seed);
+  }
+  std::vector<std::uint32_t> tokens = session.tokenizer->encode(workload.prompt);
+  if (tokens.empty()) {
+    throw compiler::ModelError(session.scenario.file, "/workload/prompt",
+                               "gives no token with this tokenizer");
+  }
+  return tokens;
+}
+
+std::vector<std::uint32_t> replay_tokens(const Session& session) {
+  const config::Workload& workload = session.scenario.workload;
+  std::vector<std::uint32_t> tokens = workload.replay_tokens;
+  const bool timing = session.scenario.machine.data_mode == hpim::DataMode::kTiming;
+  if (timing && tokens.size() < workload.output_tokens) {
+    const auto more = synthetic_tokens(session.model, workload.output_tokens - tokens.size(),
+                                       workload.sampling.seed + 1);
+    tokens.insert(tokens.end(), more.begin(), more.end());
+  }
+  return tokens;
+}
+
+compiler::MachineShape machine_shape(const hpim::Topology& topology) {
+  compiler::MachineShape shape;
+  shape.organisation = topology.config.hbm.stack.organisation;
+  shape.devices = hpim::device_table(topology);
+  shape.tiles.count = topology.config.sram_pim.tiles;
+  shape.tiles.activation_bytes = topology.config.sram_pim.tile.activation_bytes;
+  shape.tiles.control_bytes = topology.config.sram_pim.tile.control_bytes;
+  for (std::uint32_t i = 0; i < shape.devices.size(); ++i) {
+    const plan::Device& device = shape.devices[i];
+    switch (device.kind) {
+      case plan::DeviceKind::kHbmPimStack:
+        shape.stacks.push_back({i, device.memory_address});
+        break;
+      case plan::DeviceKind::kSramPimTile:
+        if (device.index == 0) shape.tiles.memory_base = device.memory_address;
+        if (device.index == 1) {
+          shape.tiles.memory_stride = device.memory_address - shape.tiles.memory_base;
+        }
+        break;
+      case plan::DeviceKind::kSramPimDispatcher:
+        shape.dispatcher_device = i;
+        break;
+      case plan::DeviceKind::kDma:
+        shape.dma_device = i;
+        break;
+      default:
+        break;
+    }
+  }
+  shape.plan_address = hpim::kHostMemoryBase + kFirmwareBytes;
+  shape.free_memory_end = hpim::kHostMemoryBase + topology.host_memory_bytes;
+  return shape;
+}
+
+compiler::CompileRequest compile_request(const Session& session) {
+  const config::Workload& workload = session.scenario.workload;
+  compiler::CompileRequest request;
+  request.prompt = session.prompt;
+  request.output_tokens = workload.output_tokens;
+  request.replay = replay_tokens(session);
+  if (session.tokenizer) request.flags |= plan::kRequestPrintText;
+  if (!workload.stop_at_end_token) request.flags |= plan::kRequestIgnoreEnd;
+  if (workload.all_logits) request.flags |= plan::kRequestAllLogits;
+  request.seed = workload.sampling.seed;
+  request.temperature = static_cast<float>(workload.sampling.temperature);
+  request.top_k = workload.sampling.top_k;
+  request.top_p = static_cast<float>(workload.sampling.top_p);
+  request.tokenizer = session.tokenizer.get();
+  return request;
+}
+
+common::ElfImage load_firmware_file(const config::Scenario& scenario) {
+  const std::string path = scenario.firmware.empty() ? HPIMVP_FIRMWARE : scenario.firmware;
+  try {
+    return common::load_elf_file(path);
+  } catch (const common::ElfError& error) {
+    const std::string what = error.what();
+    throw config::ConfigError(what.find(path) == std::string::npos ? path + ": " + what : what);
+  }
+}
+
+std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+const char* kind_name(plan::OperatorKind kind) {
+  switch (kind) {
+    case plan::OperatorKind::kEmbedding:
+      return "embedding";
+    case plan::OperatorKind::kNorm:
+      return "norm";
+    case plan::OperatorKind::kKey:
+      return "key";
+    case plan::OperatorKind::kValue:
+      return "value";
+    case plan::OperatorKind::kQuery:
+      return "query";
+    case plan::OperatorKind::kAttention:
+      return "attention";
+    case plan::OperatorKind::kProjection:
+      return "projection";
+    case plan::OperatorKind::kFeedForward:
+      return "feed_forward";
+    case plan::OperatorKind::kActivation:
+      return "activation";
+    case plan::OperatorKind::kResidual:
+      return "residual";
+    case plan::OperatorKind::kClassifier:
+      return "classifier";
+    case plan::OperatorKind::kProgramLoad:
+      return "program_load";
+  }
+  return "other";
+}
+
+}  // namespace
+
+std::string preset_folder() {
+  return HPIMVP_ROOT "/scenarios/presets";
+}
+
+std::unique_ptr<Session> prepare(config::Scenario scenario) {
+  auto session = std::make_unique<Session>();
+  session->scenario = std::move(scenario);
+  session->registry = hpim::standard_blocks();
+  session->topology = hpim::resolve(session->scenario.machine, session->registry);
+  session->firmware = load_firmware_file(session->scenario);
+  load_model(session->scenario, *session);
+  session->prompt = prompt_tokens(*session);
+  session->plan = compiler::compile(session->model, machine_shape(session->topology),
+                                    compile_request(*session));
+  return session;
+}
+
+void load(const Session& session, hpim::HpimMachine& machine) {
+  machine.load_firmware(session.firmware);
+  machine.load_memory(session.plan.address, as_octets(session.plan.image));
+  if (session.scenario.machine.data_mode == hpim::DataMode::kTiming) return;
+  compiler::write_payload(session.plan, *session.weights,
+                          [&](std::uint64_t address, std::span<const std::byte> bytes) {
+                            machine.load_memory(address, as_octets(bytes));
+                          });
+}
+
+std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan) {
+  std::vector<output::OperatorInfo> infos;
+  for (const compiler::GraphOperator& one : plan.graph.operators) {
+    output::OperatorInfo info{one.name, kind_name(one.kind), std::nullopt};
+    if (one.layer != plan::kNoLayer) info.layer = one.layer;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+}  // namespace hpimvp::cli

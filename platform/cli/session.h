@@ -1,0 +1,50 @@
+// From a scenario to everything that a run needs, checked, and from there to a machine that has it
+// in its memories. `validate` and `describe` stop after the first half, which needs no simulation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/common/elf_loader.h"
+#include "platform/compiler/compiler.h"
+#include "platform/compiler/model_weights.h"
+#include "platform/compiler/tokenizer.h"
+#include "platform/config/scenario.h"
+#include "platform/hpim/block_registry.h"
+#include "platform/hpim/topology.h"
+#include "platform/output/result.h"
+
+namespace hpimvp::hpim {
+class HpimMachine;
+}
+
+namespace hpimvp::cli {
+
+struct Session {
+  config::Scenario scenario;
+  hpim::BlockRegistry registry;
+  hpim::Topology topology;
+  compiler::ModelConfig model;
+  std::optional<compiler::ModelWeights> weights;   // absent for a preset
+  std::unique_ptr<compiler::Tokenizer> tokenizer;  // null: none
+  std::vector<std::uint32_t> prompt;
+  compiler::CompiledPlan plan;
+  common::ElfImage firmware;
+
+  Session() = default;
+  Session(Session&&) = delete;  // the topology refers to the registry
+};
+
+// Loads and checks all that the scenario names. Throws ConfigError, ModelError or MachineError.
+std::unique_ptr<Session> prepare(config::Scenario scenario);
+
+// Puts firmware, plan and (in functional mode) weights into the machine.
+void load(const Session& session, hpim::HpimMachine& machine);
+
+// The operators of the plan as results call them.
+std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan);
+
+}  // namespace hpimvp::cli
