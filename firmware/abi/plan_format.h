@@ -129,6 +129,10 @@ inline constexpr std::uint32_t kRequestAllLogits =
 inline constexpr std::uint32_t kRequestMarkOperators =
     16;  // OPERATOR_START and OPERATOR_DONE markers, value: operator index
 
+// Leave out the space that the first printed piece starts with: sentencepiece-like tokenizers begin
+// each text with one that was not there.
+inline constexpr std::uint32_t kRequestDropFirstSpace = 32;
+
 struct Request {
   std::uint32_t flags;
   std::uint32_t prompt_count;    // at least 1

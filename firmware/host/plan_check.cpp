@@ -218,7 +218,7 @@ Problem check_request(const PlanView& view) {
   const plan::Request& request = view.request();
   constexpr std::uint32_t kKnownFlags = plan::kRequestReplay | plan::kRequestPrintText |
                                         plan::kRequestIgnoreEnd | plan::kRequestAllLogits |
-                                        plan::kRequestMarkOperators;
+                                        plan::kRequestMarkOperators | plan::kRequestDropFirstSpace;
   if ((request.flags & ~kKnownFlags) != 0) {
     return in_header("unknown request flags", request.flags);
   }

@@ -1,18 +1,10 @@
 #include "firmware/host/request_runner.h"
 
 namespace hpimvp::firmware {
-namespace {
-
-// llama2.c's token that starts every text; its piece is no text.
-constexpr std::uint32_t kBeginToken = 1;
-
-}  // namespace
 
 RequestResult RequestRunner::run() {
   parts_.progress.prefill_start(plan_.request().prompt_count);
-  for (const std::uint32_t token : plan_.prompt()) {
-    if (token != kBeginToken) print(token);
-  }
+  for (const std::uint32_t token : plan_.prompt()) print(token);
   if (prefill() && generate()) {
     if (has_flag(plan::kRequestPrintText)) parts_.output.write("\n");
     parts_.progress.request_done(generated_);
@@ -72,7 +64,13 @@ bool RequestRunner::predict() {
 }
 
 void RequestRunner::print(std::uint32_t token) {
-  if (has_flag(plan::kRequestPrintText)) parts_.output.write(plan_.piece(token));
+  if (!has_flag(plan::kRequestPrintText)) return;
+  std::string_view piece = plan_.piece(token);
+  if (piece.empty()) return;
+  const bool drops_space = !printed_ && has_flag(plan::kRequestDropFirstSpace);
+  if (drops_space && piece.front() == ' ') piece.remove_prefix(1);
+  printed_ = true;
+  parts_.output.write(piece);
 }
 
 bool RequestRunner::fail(Outcome outcome, std::uint64_t position) {

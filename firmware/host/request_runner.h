@@ -61,6 +61,7 @@ class RequestRunner {
   Parts parts_;
   std::uint64_t position_ = 0;  // the next to run
   std::uint32_t generated_ = 0;
+  bool printed_ = false;  // the first piece is out
   RequestResult result_ = {Outcome::kDone, 0, {}};
 };
 

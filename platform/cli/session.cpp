@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <span>
 
 #include "platform/cli/commands.h"

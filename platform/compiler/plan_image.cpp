@@ -275,6 +275,9 @@ class PlanImageBuilder {
     plan::Request& request = header_.request;
     request.flags = request_.flags;
     if (!request_.replay.empty()) request.flags |= plan::kRequestReplay;
+    if (request_.tokenizer != nullptr && request_.tokenizer->adds_leading_space()) {
+      request.flags |= plan::kRequestDropFirstSpace;
+    }
     request.prompt_count = static_cast<std::uint32_t>(request_.prompt.size());
     request.prompt_address = writer_.append(request_.prompt);
     request.output_tokens = request_.output_tokens;

@@ -99,7 +99,8 @@ std::vector<std::uint32_t> read_tokens(ObjectReader& reader, const Document& doc
   return tokens;
 }
 
-ModelChoice read_model(ObjectReader& root, const Document& document, const std::string& folder) {
+ModelChoice read_model(ObjectReader& root, const Document& document, const std::string& folder,
+                       const fs::path& preset_folder) {
   ModelChoice model;
   auto reader = root.child("model");
   if (!reader) root.fail_missing("model", "give model.path, or model.preset");
@@ -109,6 +110,11 @@ ModelChoice read_model(ObjectReader& root, const Document& document, const std::
   if (model.path.empty() == model.preset.empty()) {
     reader->fail_missing(model.path.empty() ? "path" : "preset",
                          "give either path (with weights) or preset (a configuration without)");
+  }
+  if (!model.preset.empty()) {
+    model.preset_file = preset_file(document, reader->child_pointer("preset"), model.preset,
+                                    preset_folder / "models")
+                            .string();
   }
   reader->finish();
   return model;
@@ -213,7 +219,7 @@ Scenario read_scenario(Document document, const std::string& folder,
   root.read_choice<hpim::DataMode>(
       "data", scenario.machine.data_mode,
       {{"functional", hpim::DataMode::kFunctional}, {"timing", hpim::DataMode::kTiming}});
-  scenario.model = read_model(root, document, folder);
+  scenario.model = read_model(root, document, folder, preset_folder);
   scenario.workload = read_workload(root, document);
   read_path(root, document, "firmware", folder, scenario.firmware);
   scenario.trace = read_trace(root);

@@ -13,9 +13,10 @@
 namespace hpimvp::config {
 
 struct ModelChoice {
-  std::string path;       // a llama2.c checkpoint or a Hugging Face folder; empty: preset
-  std::string tokenizer;  // tokenizer.bin or tokenizer.json; empty: none
-  std::string preset;     // a configuration without weights (data mode `timing` only)
+  std::string path;         // a llama2.c checkpoint or a Hugging Face folder; empty: preset
+  std::string tokenizer;    // tokenizer.bin or tokenizer.json; empty: none
+  std::string preset;       // a configuration without weights (data mode `timing` only)
+  std::string preset_file;  // where the preset is defined
 };
 
 struct Sampling {
