@@ -12,6 +12,8 @@ namespace hpimvp::conformance {
 void add_arithmetic_corner_experiments(DirectedProgram& program);
 // Every synchronous exception that machine mode can raise, with mcause, mepc, mtval and mstatus.
 void add_trap_experiments(DirectedProgram& program);
+// What does and what does not make SC fail.
+void add_reservation_experiments(DirectedProgram& program);
 // Floating-point unit off, initial, clean and dirty: mstatus.FS and SD.
 void add_float_status_experiments(DirectedProgram& program);
 // What control and status registers keep of what is written.

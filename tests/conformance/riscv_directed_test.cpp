@@ -40,6 +40,9 @@ TEST_CASE("arithmetic corner cases are as the specification states them", "[conf
 TEST_CASE("synchronous traps agree with QEMU", "[conformance][riscv][privileged]") {
   require_agreement(add_trap_experiments);
 }
+TEST_CASE("reservations agree with QEMU", "[conformance][riscv]") {
+  require_agreement(add_reservation_experiments);
+}
 TEST_CASE("mstatus.FS and the rounding mode register agree with QEMU",
           "[conformance][riscv][privileged]") {
   require_agreement(add_float_status_experiments);

@@ -202,6 +202,49 @@ void add_trap_experiments(DirectedProgram& program) {
   program.specify("register after the faulting load", 0x1234);
 }
 
+void add_reservation_experiments(DirectedProgram& program) {
+  Script s(program);
+  ImageBuilder& code = program.code();
+  constexpr int kAddress = 5;
+  const auto attempt = [&](const std::string& name, const char* reserve, const char* conditional,
+                           int offset, const std::function<void()>& between) {
+    s.store_double(DirectedProgram::kPlayground, 0x1111111122222222);
+    s.store_double(DirectedProgram::kPlayground + 0x1000, 0);
+    code.load_constant(kAddress, DirectedProgram::kPlayground);
+    code.load_constant(7, 0x77);
+    code.emit({&find_form(reserve), 8, kAddress});
+    program.probe_cause(name + ", between", between);
+    code.load_constant(9, DirectedProgram::kPlayground + static_cast<std::uint64_t>(offset));
+    code.emit({&find_form(conditional), 10, 9, 7});
+    program.log(name + ", failed", 10);
+    code.load("ld", 11, 0, kAddress);
+    program.log(name + ", memory", 11);
+  };
+  const auto nothing = [] {};
+  attempt("lr.w, sc.w", "lr.w", "sc.w", 0, nothing);
+  attempt("lr.d, sc.d", "lr.d", "sc.d", 0, nothing);
+  program.specify("lr.w, sc.w, failed", 0);
+  program.specify("lr.d, sc.d, memory", 0x77);
+  attempt("sc.w elsewhere", "lr.w", "sc.w", 0x1000, nothing);
+  program.specify("sc.w elsewhere, failed", 1);
+  attempt("sc.w of the next word", "lr.w", "sc.w", 4, nothing);
+  attempt("lr.w, a trap, sc.w", "lr.w", "sc.w", 0, [&] { code.op("ecall"); });
+  for (const char* value : {"failed", "memory"}) {
+    program.leave_open(fmt::format("lr.w, a trap, sc.w, {}", value),
+                       "Unprivileged ISA section 8.2 lets a trap end a reservation or keep it");
+  }
+  attempt("lr.w, a load, sc.w", "lr.w", "sc.w", 0, [&] { code.load("lw", 12, 8, kAddress); });
+  attempt("lr.w, a store elsewhere, sc.w", "lr.w", "sc.w", 0,
+          [&] { code.store("sw", 7, 64, kAddress); });
+  attempt("lr.w, a store of another value, sc.w", "lr.w", "sc.w", 0,
+          [&] { code.store("sw", 7, 0, kAddress); });
+  attempt("lr.w, an sc.w elsewhere, sc.w", "lr.w", "sc.w", 0, [&] {
+    code.op_immediate("addi", 12, kAddress, 1024);
+    code.emit({&find_form("sc.w"), 13, 12, 7});
+  });
+  program.specify("lr.w, an sc.w elsewhere, sc.w, failed", 1);
+}
+
 void add_float_status_experiments(DirectedProgram& program) {
   Script s(program);
   ImageBuilder& code = program.code();
