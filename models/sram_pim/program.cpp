@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 namespace hpimvp::sram_pim {
 namespace {
@@ -107,6 +108,7 @@ void Program::emit(Opcode opcode, std::span<const Operand> operands) {
   }
   Instruction instruction;
   instruction.opcode = opcode;
+  std::optional<Fixup> fixup;
   std::size_t next = 0;
   for (const char* o = info.operands; *o != '\0'; ++o) {
     const Operand& operand = operands[next++];
@@ -123,8 +125,8 @@ void Program::emit(Opcode opcode, std::span<const Operand> operands) {
         throw ProgramError(fmt::format("{}: a label stands where a number must", info.mnemonic));
       }
       labels_.at(operand.value());
-      fixups_.push_back({words_.size(), instruction, static_cast<std::uint32_t>(operand.value()),
-                         *o == 't' ? FixupKind::kBranch : FixupKind::kAddress});
+      fixup = Fixup{words_.size(), instruction, static_cast<std::uint32_t>(operand.value()),
+                    *o == 't' ? FixupKind::kBranch : FixupKind::kAddress};
     } else if (*o == 't') {
       instruction.immediate = target_offset(instruction, address(), operand.value());
     } else {
@@ -132,10 +134,11 @@ void Program::emit(Opcode opcode, std::span<const Operand> operands) {
       if (*o == 'm') instruction.rs1 = checked_register(info, operands[next++]);
     }
   }
-  if (!fixups_.empty() && fixups_.back().index == words_.size()) {
-    fixups_.back().instruction = instruction;
+  append(encode_here(instruction));
+  if (fixup) {
+    fixup->instruction = instruction;
+    fixups_.push_back(*fixup);
   }
-  words_.push_back(encode_here(instruction));
 }
 
 void Program::load_constant(unsigned rd, std::uint64_t value) {
@@ -150,8 +153,15 @@ void Program::load_constant(unsigned rd, std::uint64_t value) {
   }
 }
 
+void Program::append(std::uint32_t word) {
+  if (words_.size() >= kMaxBytes / kInstructionBytes) {
+    throw ProgramError(fmt::format("the program is longer than {} bytes", kMaxBytes));
+  }
+  words_.push_back(word);
+}
+
 void Program::word(std::uint32_t value) {
-  words_.push_back(value);
+  append(value);
 }
 
 void Program::double_word(std::uint64_t value) {

@@ -55,6 +55,9 @@ class Operand {
 
 class Program {
  public:
+  // No control memory is larger (docs/machine.md).
+  static constexpr std::size_t kMaxBytes = 512 * 1024;
+
   // `base`: address in control memory at which the first word will stand, 4-byte aligned.
   explicit Program(std::uint32_t base = 0);
 
@@ -112,6 +115,7 @@ class Program {
     bool bound = false;
   };
 
+  void append(std::uint32_t word);
   std::string label_name(std::uint32_t id) const;
   std::uint32_t encode_here(const Instruction& instruction) const;
   std::int32_t target_offset(const Instruction& instruction, std::uint32_t from,

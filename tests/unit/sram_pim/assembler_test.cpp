@@ -276,3 +276,8 @@ TEST_CASE("the assembler survives arbitrary text") {
   }
   CHECK(accepted > 100);
 }
+
+TEST_CASE("a program cannot outgrow every control memory") {
+  CHECK_THAT(error_of(".zero 0x80000\nhalt"), Contains("test.s:2:1") && Contains("longer than"));
+  CHECK(error_of(".zero 0x7FFFC\nhalt").empty());
+}
