@@ -6,8 +6,8 @@
 namespace hpimvp::firmware {
 
 struct Argmax {
-  std::uint64_t index;    // of the largest value; the first one of equals (-0 equals +0)
-  std::uint64_t has_nan;  // not 0: some value is NaN, and the index means nothing
+  std::uint64_t index;       // of the largest value; the first one of equals (-0 equals +0)
+  std::uint64_t not_finite;  // not 0: some value is infinite or NaN, and the index means nothing
 };
 
 // `count` is at least 1. Two implementations: argmax_zfh.S for the target, where it decides how

@@ -7,9 +7,9 @@
 namespace hpimvp::firmware {
 
 inline Argmax argmax_portable(const std::uint16_t* values, std::uint64_t count) {
-  Argmax result = {0, is_nan(values[0])};
-  for (std::uint64_t i = 1; i < count; ++i) {
-    if (is_nan(values[i])) result.has_nan = 1;
+  Argmax result = {0, 0};
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (!is_finite(values[i])) result.not_finite = 1;
     if (half_to_float(values[i]) > half_to_float(values[result.index])) result.index = i;
   }
   return result;

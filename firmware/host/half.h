@@ -6,8 +6,8 @@
 
 namespace hpimvp::firmware {
 
-inline bool is_nan(std::uint16_t half) {
-  return (half & 0x7FFF) > 0x7C00;
+inline bool is_finite(std::uint16_t half) {
+  return (half & 0x7FFF) < 0x7C00;
 }
 
 // Exact for every value; infinities and NaNs stay what they are.

@@ -21,7 +21,7 @@ struct RequestResult {
     kDone,
     kEngineFailure,
     kOutOfKvBlocks,
-    kBadLogits,  // a NaN, or an infinity where the largest should be
+    kBadLogits,  // an infinity or a NaN
   };
 
   Outcome outcome;

@@ -13,10 +13,6 @@ namespace {
 // in the last place of a double of at least 1 is 2^-53.
 constexpr float kNegligible = 37.0f;
 
-constexpr bool is_infinite(std::uint16_t half) {
-  return (half & 0x7FFF) == 0x7C00;
-}
-
 }  // namespace
 
 Sampler::Sampler(const SamplerSettings& settings, std::uint32_t vocabulary, Arena& arena)
@@ -27,7 +23,7 @@ Sampler::Sampler(const SamplerSettings& settings, std::uint32_t vocabulary, Aren
 
 std::optional<std::uint32_t> Sampler::best(const std::uint16_t* logits) const {
   const Argmax largest = argmax_half(logits, vocabulary_);
-  if (largest.has_nan || is_infinite(logits[largest.index])) return std::nullopt;
+  if (largest.not_finite != 0) return std::nullopt;
   return static_cast<std::uint32_t>(largest.index);
 }
 

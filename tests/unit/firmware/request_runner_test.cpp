@@ -95,11 +95,23 @@ TEST_CASE("a request runs the prompt, then each generated token but the last") {
   CHECK(story.progress.events == Events{"prefill 3", "prediction " + n(first), "token " + n(first),
                                         "prediction " + n(second), "token " + n(second),
                                         "prediction " + n(third), "token " + n(third), "done 3"});
-  // The prompt's text without the begin token, then what was generated.
-  std::string expected = "fc";
+  std::string expected = "bfc";
   for (const std::uint32_t token : {first, second, third})
     expected += static_cast<char>('a' + token);
   CHECK(story.text.text == expected + "\n");
+}
+
+TEST_CASE("the space before the first printed piece is dropped where the plan says so") {
+  for (const bool drops : {false, true}) {
+    Story story;
+    story.builder.pieces[1] = "";  // a control token prints nothing and is no first piece
+    story.builder.pieces[2] = " x";
+    story.builder.prompt = {1, 2, 2};
+    story.builder.header.request.output_tokens = 0;
+    if (drops) story.builder.header.request.flags |= plan::kRequestDropFirstSpace;
+    CHECK(story.run().outcome == Outcome::kDone);
+    CHECK(story.text.text == (drops ? "x x\n" : " x x\n"));
+  }
 }
 
 TEST_CASE("the end token ends the text and is not printed") {

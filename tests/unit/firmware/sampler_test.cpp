@@ -67,12 +67,11 @@ TEST_CASE("every FP16 value becomes the float of the same value") {
     std::memcpy(&reference, &half, sizeof reference);
     const auto expected = static_cast<float>(reference);
     const float found = half_to_float(half);
+    REQUIRE(is_finite(half) == std::isfinite(expected));
     if (std::isnan(expected)) {
       REQUIRE(std::isnan(found));
-      REQUIRE(is_nan(half));
     } else {
       REQUIRE(std::memcmp(&found, &expected, sizeof found) == 0);
-      REQUIRE_FALSE(is_nan(half));
     }
   }
 }
@@ -118,7 +117,7 @@ TEST_CASE("greedy sampling takes the first of the largest logits and draws no ra
   CHECK(choose({1, 5, 3, 5, -7, 0}) == 1);
   CHECK(choose({-3, -2, -1, -8, -9, -2}) == 2);
   CHECK(choose({-0.0f, 0.0f, -0.0f, 0.0f, 0.0f, 0.0f}) == 0);
-  CHECK(choose({-INFINITY, -INFINITY, -5, -INFINITY, -6, -5}) == 2);
+  CHECK(choose({-60000, -60000, -5, -60000, -6, -5}) == 2);
   CHECK(memory.arena().bytes_left() == (1 << 20));
 }
 
@@ -135,7 +134,7 @@ TEST_CASE("logits that are no numbers are an error in every mode") {
     }
     CHECK_FALSE(sampler.choose(halves({1, INFINITY, 0, 0, 0}).data()));
     CHECK_FALSE(sampler.choose(halves(std::vector<float>(5, -INFINITY)).data()));
-    CHECK(sampler.choose(halves({1, -INFINITY, 0, 0, 0}).data()));
+    CHECK_FALSE(sampler.choose(halves({1, -INFINITY, 0, 0, 0}).data()));
   }
 }
 
@@ -144,20 +143,20 @@ TEST_CASE("argmax agrees with a sort by value on random bits") {
   INFO("HPIMVP_SEED=" << seed);
   std::mt19937 random(seed);
   for (int round = 0; round < 2000; ++round) {
-    std::vector<std::uint16_t> bits(1 + random() % 50);
+    std::vector<std::uint16_t> bits(1 + random() % 50);  // half of them all finite
     for (auto& value : bits) value = static_cast<std::uint16_t>(random());
-    bool has_nan = false;
+    bool not_finite = false;
     std::size_t best = 0;
     std::vector<double> values;
     for (const auto half : bits) {
       _Float16 value;
       std::memcpy(&value, &half, sizeof value);
       values.push_back(static_cast<double>(value));
-      has_nan = has_nan || std::isnan(values.back());
+      not_finite = not_finite || !std::isfinite(values.back());
     }
     const Argmax found = argmax_half(bits.data(), bits.size());
-    REQUIRE((found.has_nan != 0) == has_nan);
-    if (has_nan) continue;
+    REQUIRE((found.not_finite != 0) == not_finite);
+    if (not_finite) continue;
     best =
         static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
     REQUIRE(found.index == best);
