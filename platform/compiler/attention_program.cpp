@@ -78,6 +78,7 @@ class AttentionEmitter {
         home_(machine.tiles.memory_base + std::uint64_t{kHomeTile} * machine.tiles.memory_stride) {}
 
   void emit(AttentionPart part) {
+    keeps_all_heads_ = part != AttentionPart::kWhole;
     const bool keys = part == AttentionPart::kKeys || part == AttentionPart::kWhole;
     const bool scores = part == AttentionPart::kScores || part == AttentionPart::kWhole;
     const bool values = part == AttentionPart::kValues || part == AttentionPart::kWhole;
@@ -295,17 +296,21 @@ class AttentionEmitter {
     sync(kSyncPim);
   }
 
-  // rd = address of the softmax numerators of head kHead of the pass.
+  // rd = where the softmax of head kHead of the pass is kept: for all heads of the tile until the
+  // values are there, or just for those of the pass.
+  void softmax_address(unsigned rd, std::uint32_t base, std::uint32_t stride) {
+    if (keeps_all_heads_) {
+      program_.emit(kAdd, {rd, kLocalIndex, kFirstHead});
+      program_.emit(kAdd, {rd, rd, kHead});
+    } else {
+      program_.move(rd, kHead);
+    }
+    element_address(rd, base, rd, stride);
+  }
   void weights_address(unsigned rd) {
-    program_.emit(kAdd, {rd, kLocalIndex, kFirstHead});
-    program_.emit(kAdd, {rd, rd, kHead});
-    element_address(rd, memory_.weights, rd, memory_.weight_row_bytes);
+    softmax_address(rd, memory_.weights, memory_.weight_row_bytes);
   }
-  void reciprocal_address(unsigned rd) {
-    program_.emit(kAdd, {rd, kLocalIndex, kFirstHead});
-    program_.emit(kAdd, {rd, rd, kHead});
-    element_address(rd, memory_.reciprocals, rd, 4);
-  }
+  void reciprocal_address(unsigned rd) { softmax_address(rd, memory_.reciprocals, 4); }
 
   void compute_scores() {
     locate_section(false);
@@ -384,6 +389,7 @@ class AttentionEmitter {
   std::uint32_t head_bytes_;
   std::uint32_t group_;
   std::uint64_t home_;
+  bool keeps_all_heads_ = true;
 };
 
 }  // namespace

@@ -72,7 +72,8 @@ std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineSha
   const std::uint64_t group = config.heads_per_kv_head();
   const std::uint64_t kv_heads_per_tile =
       (config.kv_heads + machine.tiles.count - 1) / machine.tiles.count;
-  const std::uint64_t kept_heads = attention.pipelined ? kv_heads_per_tile * group : group;
+  const std::uint64_t kept_heads =
+      attention.pipelined ? kv_heads_per_tile * group : attention.heads_per_pass;
   const std::uint64_t head_bytes = std::uint64_t{config.head_dim} * kHalf;
   memory.stream_bytes = align_up(static_cast<std::uint32_t>(attention.block_tokens * head_bytes));
   memory.score_row_bytes = align_up(attention.context * kSingle);
