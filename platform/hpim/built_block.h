@@ -21,6 +21,8 @@ struct MachineServices {
   std::function<void(std::uint8_t byte)> uart_byte;
   std::function<void(const peripherals::Marker&)> marker;
   std::function<void(std::uint32_t code, std::uint64_t time_ps)> exit;
+  // A sentence for the user: what went wrong inside a block, beyond what its registers say.
+  std::function<void(const std::string&)> diagnostic;
 };
 
 // The sockets and ports may be null where the block has none. They belong to the module.

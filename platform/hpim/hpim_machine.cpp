@@ -112,6 +112,9 @@ MachineServices HpimMachine::make_services() {
     }
     if (options_.on_marker) options_.on_marker(marker);
   };
+  services.diagnostic = [this](const std::string& sentence) {
+    if (options_.on_diagnostic) options_.on_diagnostic(sentence);
+  };
   services.exit = [this](std::uint32_t code, std::uint64_t time_ps) {
     if (final_status_) return;
     stop(StopReason::kExit, "");

@@ -41,6 +41,8 @@ struct MachineOptions {
   // Called from inside run().
   std::function<void(std::uint8_t byte)> on_uart_byte;
   std::function<void(const peripherals::Marker&)> on_marker;
+  // A sentence about what went wrong inside a block, such as a trap of a tile.
+  std::function<void(const std::string&)> on_diagnostic;
 };
 
 enum class StopReason {
