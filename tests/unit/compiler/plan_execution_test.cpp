@@ -10,7 +10,7 @@
 #include "tests/support/reference_llm.h"
 #include "tests/unit/compiler/model_files.h"
 #include "tests/unit/compiler/plan_executor.h"
-#include "tests/unit/compiler/shared_data.h"
+#include "tests/support/shared_data.h"
 
 using namespace hpimvp;
 

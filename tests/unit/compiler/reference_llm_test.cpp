@@ -5,7 +5,7 @@
 
 #include "platform/compiler/mapped_file.h"
 #include "platform/compiler/tokenizer.h"
-#include "tests/unit/compiler/shared_data.h"
+#include "tests/support/shared_data.h"
 
 using namespace hpimvp;
 

@@ -9,7 +9,7 @@
 
 #include "platform/compiler/model_error.h"
 #include "platform/compiler/pre_tokenizer.h"
-#include "tests/unit/compiler/shared_data.h"
+#include "tests/support/shared_data.h"
 
 using namespace hpimvp;
 using Catch::Matchers::Contains;

@@ -1,0 +1,203 @@
+"""Runs of scenarios from the command line: what a user does, and what the results promise."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HPIM_VP = os.environ["HPIM_VP"]
+SOURCE = os.environ["HPIMVP_SOURCE"]
+FIRST_LIGHT = os.path.join(SOURCE, "scenarios", "first_light.json")
+
+
+class ToolTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def tool(self, *arguments, exit_code=0):
+        done = subprocess.run([HPIM_VP, *arguments], capture_output=True, text=True, timeout=500,
+                              check=False, cwd=self.folder)
+        self.assertEqual(done.returncode, exit_code, done.stdout + done.stderr)
+        return done
+
+    def run_scenario(self, scenario, name, *settings):
+        out = os.path.join(self.folder, name)
+        words = [word for setting in settings for word in ("--set", setting)]
+        self.tool("run", scenario, "--quiet", "--out", out, *words)
+        return self.result(out)
+
+    @staticmethod
+    def result(out):
+        with open(os.path.join(out, "result.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+
+def without_host(result):
+    return {key: value for key, value in result.items() if key != "host"}
+
+
+class FirstLight(ToolTest):
+    def test_prints_a_story_and_writes_a_result(self):
+        done = self.tool("run", FIRST_LIGHT)
+        result = self.result(os.path.join(self.folder, "out", "first_light"))
+        self.assertEqual(result["status"], "done")
+        self.assertTrue(result["text"].startswith("Once upon a time"))
+        self.assertIn(result["text"].strip(), done.stdout)
+        self.assertGreater(len(result["text"].split()), 50)
+        self.assertEqual(len(result["tokens"]), len(result["time"]["per_token_s"]))
+        self.assertGreater(result["time"]["total_cycles"], 0)
+        self.assertGreater(result["time"]["first_token_s"], 0)
+        self.assertGreater(result["firmware"]["instructions"], 0)
+        self.assertGreater(result["host"]["wall_s"], 0)
+        self.assertEqual(result["scenario"]["machine"]["hbm"]["stacks"], 4)
+
+    def test_two_runs_differ_in_host_time_only(self):
+        settings = ["workload.output_tokens=16", "workload.sampling.temperature=0.8"]
+        first = self.run_scenario(FIRST_LIGHT, "a", *settings)
+        second = self.run_scenario(FIRST_LIGHT, "b", *settings)
+        self.assertEqual(json.dumps(without_host(first)), json.dumps(without_host(second)))
+
+    def test_the_seed_changes_a_sampled_text(self):
+        settings = ["workload.output_tokens=24", "workload.sampling.temperature=1"]
+        texts = {self.run_scenario(FIRST_LIGHT, str(seed), *settings,
+                                   f"workload.sampling.seed={seed}")["text"] for seed in range(4)}
+        self.assertGreater(len(texts), 1)
+
+    def test_fewer_parts_give_the_same_text_later(self):
+        full = self.run_scenario(FIRST_LIGHT, "full", "workload.output_tokens=24")
+        for setting in ("machine.hbm.stacks=1", "machine.sram_pim.tiles=1",
+                        "machine.sram_pim.tiles=5", "machine.noc.flit_bits=64"):
+            with self.subTest(setting):
+                less = self.run_scenario(FIRST_LIGHT, "less", "workload.output_tokens=24", setting)
+                self.assertEqual(less["text"], full["text"])
+        self.assertGreater(less["time"]["total_cycles"], full["time"]["total_cycles"])
+
+
+class Modes(ToolTest):
+    def compare(self, *settings):
+        free = self.run_scenario(FIRST_LIGHT, "free", *settings)
+        replay = "workload.replay_tokens=" + json.dumps(free["tokens"])
+        functional = self.run_scenario(FIRST_LIGHT, "functional", *settings, replay)
+        timing = self.run_scenario(FIRST_LIGHT, "timing", *settings, replay, "data=timing")
+        self.assertEqual(functional["text"], free["text"])
+        self.assertEqual(timing["text"], free["text"])
+        # With the same tokens the firmware takes the same path, and nothing else tells the modes apart.
+        self.assertEqual(functional["time"], timing["time"])
+        self.assertEqual(functional["operators"], timing["operators"])
+        self.assertEqual(functional["firmware"], timing["firmware"])
+        ratio = free["time"]["total_cycles"] / timing["time"]["total_cycles"]
+        self.assertAlmostEqual(ratio, 1, delta=0.001)
+
+    def test_functional_and_timing_take_the_same_cycles(self):
+        self.compare("workload.output_tokens=40")
+
+    def test_so_they_do_on_another_machine(self):
+        self.compare("workload.output_tokens=20", "machine.hbm.stacks=2", "machine.sram_pim.tiles=3",
+                     "machine.hbm.pim.mac_period=4", "machine.host.quantum_us=10")
+
+
+class Presets(ToolTest):
+    def check_large_model(self, scenario):
+        result = self.run_scenario(os.path.join(SOURCE, "scenarios", scenario), "large")
+        self.assertEqual(result["status"], "done")
+        self.assertEqual(len(result["tokens"]), 32)
+        self.assertLess(result["host"]["peak_memory_bytes"], 1 << 30)
+        print(f"{scenario}: {result['time']['mean_token_s'] * 1e3:.3f} ms a token, "
+              f"{result['host']['wall_s']:.2f} s and "
+              f"{result['host']['peak_memory_bytes'] >> 20} MiB on the host")
+
+    def test_opt_1_3b(self):
+        self.check_large_model("opt_1.3b.json")
+
+    def test_llama_2_7b(self):
+        self.check_large_model("llama2_7b.json")
+
+    def test_every_preset_validates_and_runs(self):
+        folder = os.path.join(SOURCE, "scenarios", "presets", "models")
+        names = sorted(os.path.splitext(name)[0] for name in os.listdir(folder))
+        self.assertGreaterEqual(len(names), 11)
+        for name in names:
+            with self.subTest(name):
+                result = self.run_scenario(os.path.join(SOURCE, "scenarios", "opt_1.3b.json"), name,
+                                           f"model.preset={name}", "workload.prompt_tokens=1",
+                                           "workload.output_tokens=1")
+                self.assertEqual(result["status"], "done")
+
+
+class Commands(ToolTest):
+    def test_describe_shows_what_the_overrides_change(self):
+        done = self.tool("describe", FIRST_LIGHT, "--json", "--set", "machine.hbm.stacks=2")
+        description = json.loads(done.stdout)
+        names = [entry["name"] for entry in description["memory_map"]]
+        self.assertIn("stack1 memory", names)
+        self.assertNotIn("stack2 memory", names)
+        text = self.tool("describe", FIRST_LIGHT).stdout
+        for word in ("memory_map", "interrupts", "clocks", "capacities", "kv_blocks_available"):
+            self.assertIn(word, text)
+
+    def test_validate(self):
+        self.assertIn("valid", self.tool("validate", FIRST_LIGHT).stdout)
+
+    def test_sweep_and_report(self):
+        self.tool("sweep", FIRST_LIGHT, "--vary", "machine.hbm.stacks=1,2", "--out", "sweep",
+                  "--set", "workload.output_tokens=4")
+        with open(os.path.join(self.folder, "sweep", "sweep.csv"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertTrue(lines[0].startswith("machine.hbm.stacks,"))
+        self.assertEqual([line.split(",")[0] for line in lines[1:]], ["1", "2"])
+        table = self.tool("report", "sweep/run_0000", "sweep/run_0001").stdout
+        self.assertIn("sweep/run_0001", table)
+
+    def test_waveform(self):
+        self.tool("run", FIRST_LIGHT, "--quiet", "--out", "wave", "--set", "trace.vcd=true", "--set",
+                  "trace.start_us=250", "--set", "trace.stop_us=400", "--set",
+                  "workload.output_tokens=2")
+        vcd = os.path.join(self.folder, "wave", "trace.vcd")
+        with open(vcd, encoding="utf-8") as file:
+            text = file.read()
+        for scope in ("clocks", "host", "stack0", "tile0"):
+            self.assertIn(f"$scope module {scope} ", text)
+        times = [int(line[1:]) for line in text.splitlines() if line.startswith("#")]
+        self.assertEqual(times, sorted(times))
+        self.assertGreater(len(times), 100)
+        if shutil.which("vcd2fst") is None:
+            self.skipTest("vcd2fst is not installed")
+        done = subprocess.run(["vcd2fst", vcd, vcd + ".fst"], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    def test_an_interrupted_run_leaves_valid_files(self):
+        process = subprocess.Popen(
+            [HPIM_VP, "run", FIRST_LIGHT, "--quiet", "--out", "stopped", "--set", "trace.vcd=true",
+             "--set", "trace.max_mib=8", "--set", "workload.output_tokens=500", "--set",
+             "workload.stop_at_end_token=false"], cwd=self.folder, stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(b"interrupted", error)
+        self.assertEqual(self.result(os.path.join(self.folder, "stopped"))["status"], "interrupted")
+
+    def test_usage_errors(self):
+        self.tool(exit_code=2)
+        self.tool("rnu", exit_code=2)
+        self.tool("run", exit_code=2)
+        self.tool("run", FIRST_LIGHT, "--colour", exit_code=2)
+        for command in ("run", "validate", "describe", "sweep", "report"):
+            self.assertIn("Usage", self.tool(command, "--help").stdout)
+
+    def test_time_limit(self):
+        done = self.tool("run", FIRST_LIGHT, "--quiet", "--set", "limits.simulated_s=0.001",
+                         exit_code=1)
+        self.assertIn("limits.simulated_s", done.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
