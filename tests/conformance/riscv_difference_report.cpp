@@ -81,7 +81,10 @@ class Report {
   void describe_record(std::uint64_t address, int words, std::size_t states,
                        std::uint64_t last_state) {
     const bool trap = words == kTrapWords;
-    text_ = fmt::format("a {} record differs in block {}\n", trap ? "trap" : "state", states);
+    const std::size_t block_count = program_.blocks.size();
+    const std::size_t block = states == 0 ? 0 : (states - 1) % block_count;
+    text_ = fmt::format("a {} record differs in block {}, pass {}\n", trap ? "trap" : "state",
+                        block, states == 0 ? 0 : (states - 1) / block_count);
     for (int i = 0; i < words; ++i) {
       const std::uint64_t at = address + static_cast<std::uint64_t>(i) * 8;
       if (word_at(expected_, at) == word_at(actual_, at)) continue;
@@ -89,8 +92,7 @@ class Report {
                            trap ? trap_word_name(i) : state_word_name(i), word_at(expected_, at),
                            word_at(actual_, at));
     }
-    if (states == 0 || states > program_.blocks.size()) return;
-    describe_block(program_.blocks[states - 1], last_state);
+    if (states > 0) describe_block(program_.blocks[block], last_state);
   }
 
   // The block's instructions, and every register before it that they name as an operand.

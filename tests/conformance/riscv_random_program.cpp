@@ -13,10 +13,12 @@ namespace {
 // Memory layout of a program.
 constexpr std::uint64_t kPoolAddress = kRamBase + 0x200000;  // operand groups, only read
 constexpr int kPoolGroups = 4096;
+constexpr std::uint64_t kPasses = 2;
 constexpr std::uint64_t kDataBytes = 4096;
 // The data area straddles a page border, so that some misaligned accesses cross it.
 constexpr std::uint64_t kDataAddress = kRamBase + 0x240800;
 constexpr std::uint64_t kDataPointer = kDataAddress + kDataBytes / 2;
+constexpr std::uint64_t kPassCounterAddress = kRamBase + 0x260000;
 constexpr std::uint64_t kLogAddress = kRamBase + 0x280000;
 
 // Registers that the experiment reads but never writes.
@@ -191,6 +193,7 @@ class RandomProgramGenerator {
   void emit_prologue();
   void emit_dump_routine();
   void emit_trap_handler();
+  void emit_next_pass(ImageBuilder::Label body);
   void emit_epilogue();
   void emit_pool_and_data();
   void emit_block();
@@ -252,7 +255,10 @@ RandomProgram RandomProgramGenerator::generate() {
   constexpr std::size_t kMostCounted = 40000;
   if (wanted_ > kMostCounted) throw std::invalid_argument("too many instructions for one program");
   emit_prologue();
+  const ImageBuilder::Label body = builder_.new_label();
+  builder_.bind(body);
   while (counted_ < wanted_) emit_block();
+  emit_next_pass(body);
   emit_epilogue();
   emit_pool_and_data();
   program_.image = builder_.finish();
@@ -333,6 +339,21 @@ void RandomProgramGenerator::emit_trap_handler() {
   builder_.op("mret");
 }
 
+// The second pass finds the code decoded, or translated, and the registers and data changed.
+void RandomProgramGenerator::emit_next_pass(ImageBuilder::Label body) {
+  const int count = kDataPointerRegister;
+  const ImageBuilder::Label done = builder_.new_label();
+  builder_.load_address(kScratchRegister, kPassCounterAddress);
+  builder_.load("ld", count, 0, kScratchRegister);
+  builder_.op_immediate("addi", count, count, -1);
+  builder_.store("sd", count, 0, kScratchRegister);
+  builder_.op_immediate("addi", kScratchRegister, count, 0);
+  builder_.load_address(kDataPointerRegister, kDataPointer);
+  builder_.branch_to("beq", kScratchRegister, 0, done);
+  builder_.jump_to(0, body);
+  builder_.bind(done);
+}
+
 void RandomProgramGenerator::emit_epilogue() {
   builder_.csr("csrrwi", 0, kMie, 0);
   builder_.load_constant(5, kFinisherPass);
@@ -359,6 +380,8 @@ void RandomProgramGenerator::emit_pool_and_data() {
   }
   builder_.advance_to(kDataAddress);
   for (std::uint64_t i = 0; i < kDataBytes / 8; ++i) emit_word(interesting_integer(random_));
+  builder_.advance_to(kPassCounterAddress);
+  emit_word(kPasses);
 }
 
 void RandomProgramGenerator::refresh_operands() {

@@ -33,7 +33,9 @@ struct RandomProgram {
 
   std::vector<std::uint8_t> image;  // loaded at kRamBase, entered at its first byte
   std::vector<ListedInstruction> listing;
-  std::vector<Block> blocks;  // the n-th state record of the log is taken after blocks[n - 1]
+  // The program runs through its blocks twice. The first state record of the log is the initial
+  // state; the n-th after it belongs to blocks[(n - 1) % blocks.size()].
+  std::vector<Block> blocks;
   std::vector<Store> stores;
   std::uint64_t data_address = 0;
   std::uint64_t data_bytes = 0;

@@ -36,7 +36,7 @@ TEST_CASE("random instructions give QEMU's registers, memory and flags", "[confo
     constexpr std::uint64_t kInstructionsPerProgram = 40'000;
     const std::uint64_t missing = wanted - coverage.instructions();
     const RandomProgram program =
-        generate_random_program(random, std::min(kInstructionsPerProgram, missing));
+        generate_random_program(random, std::min(kInstructionsPerProgram, missing / 2 + 1));
     const std::vector<std::uint8_t> expected = run_on_qemu(program.image);
     const CoreOutcome in_blocks = run_on_core(program.image);
     INFO("HPIMVP_SEED=" << seed << ", program " << part);
