@@ -174,6 +174,7 @@ AccessResult Uart16550State::write(std::uint64_t offset, unsigned width_bytes,
     return AccessResult::kCommandError;
   }
   write_register(offset, static_cast<std::uint8_t>(value));
+  start_transmission(hooks_.now_ps());  // there may be a byte now, or a divisor
   update();
   return AccessResult::kOk;
 }
@@ -181,10 +182,12 @@ AccessResult Uart16550State::write(std::uint64_t offset, unsigned width_bytes,
 void Uart16550State::write_register(std::uint64_t offset, std::uint8_t value) {
   switch (offset) {
     case regs::kTransmitOffset:
-      divisor_access() ? void(divisor_low_ = value) : write_transmit(value);
+      if (!divisor_access()) return write_transmit(value);
+      divisor_low_ = value;
       break;
     case regs::kInterruptEnableOffset:
-      divisor_access() ? void(divisor_high_ = value) : write_interrupt_enable(value);
+      if (!divisor_access()) return write_interrupt_enable(value);
+      divisor_high_ = value;
       break;
     case regs::kFifoControlOffset:
       write_fifo_control(value);
@@ -198,7 +201,6 @@ void Uart16550State::write_register(std::uint64_t offset, std::uint8_t value) {
     default:
       scratch_ = value;
   }
-  start_transmission(hooks_.now_ps());
 }
 
 void Uart16550State::write_transmit(std::uint8_t value) {
