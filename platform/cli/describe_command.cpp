@@ -3,7 +3,6 @@
 #include "platform/cli/commands.h"
 #include "platform/cli/result_table.h"
 #include "platform/cli/session.h"
-#include "platform/compiler/payload.h"
 
 namespace hpimvp::cli {
 
@@ -62,8 +61,7 @@ int validate_command(const ScenarioOptions& options) {
       prepare(config::load_scenario(options.scenario, options.overrides, preset_folder()));
   // Weights that do not fit FP16 are found here as in a run.
   if (session->scenario.machine.data_mode == hpim::DataMode::kFunctional) {
-    compiler::write_payload(session->plan, *session->weights,
-                            [](std::uint64_t, std::span<const std::byte>) {});
+    write_weights(*session, [](std::uint64_t, std::span<const std::byte>) {});
   }
   fmt::print("{}: valid\n", options.scenario);
   return kDone;

@@ -6,7 +6,6 @@
 
 #include "platform/cli/commands.h"
 #include "platform/compiler/model_error.h"
-#include "platform/compiler/payload.h"
 #include "platform/hpim/hpim_machine.h"
 
 namespace hpimvp::cli {
@@ -187,14 +186,21 @@ std::unique_ptr<Session> prepare(config::Scenario scenario) {
   return session;
 }
 
+void write_weights(const Session& session, const compiler::PayloadSink& sink) {
+  try {
+    compiler::write_payload(session.plan, *session.weights, sink);
+  } catch (const compiler::ModelError& error) {
+    throw compiler::ModelError(session.scenario.model.path, "", error.what());
+  }
+}
+
 void load(const Session& session, hpim::HpimMachine& machine) {
   machine.load_firmware(session.firmware);
   machine.load_memory(session.plan.address, as_octets(session.plan.image));
   if (session.scenario.machine.data_mode == hpim::DataMode::kTiming) return;
-  compiler::write_payload(session.plan, *session.weights,
-                          [&](std::uint64_t address, std::span<const std::byte> bytes) {
-                            machine.load_memory(address, as_octets(bytes));
-                          });
+  write_weights(session, [&](std::uint64_t address, std::span<const std::byte> bytes) {
+    machine.load_memory(address, as_octets(bytes));
+  });
 }
 
 std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan) {

@@ -11,6 +11,7 @@
 #include "models/common/elf_loader.h"
 #include "platform/compiler/compiler.h"
 #include "platform/compiler/model_weights.h"
+#include "platform/compiler/payload.h"
 #include "platform/compiler/tokenizer.h"
 #include "platform/config/scenario.h"
 #include "platform/hpim/block_registry.h"
@@ -40,6 +41,10 @@ struct Session {
 
 // Loads and checks all that the scenario names. Throws ConfigError, ModelError or MachineError.
 std::unique_ptr<Session> prepare(config::Scenario scenario);
+
+// Writes the weights where the plan has placed them. Throws ModelError, naming the file, for a
+// weight that FP16 does not hold.
+void write_weights(const Session& session, const compiler::PayloadSink& sink);
 
 // Puts firmware, plan and (in functional mode) weights into the machine.
 void load(const Session& session, hpim::HpimMachine& machine);

@@ -8,8 +8,8 @@ import sys
 import tempfile
 import unittest
 
-HPIM_VP = os.environ["HPIM_VP"]
-SOURCE = os.environ["HPIMVP_SOURCE"]
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HPIM_VP = os.environ.get("HPIM_VP", os.path.join(SOURCE, "build", "release", "hpim-vp"))
 MODELS = os.path.join(SOURCE, "scenarios", "models", "tale")
 
 GOOD = {

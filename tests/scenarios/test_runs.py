@@ -10,8 +10,8 @@ import tempfile
 import time
 import unittest
 
-HPIM_VP = os.environ["HPIM_VP"]
-SOURCE = os.environ["HPIMVP_SOURCE"]
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HPIM_VP = os.environ.get("HPIM_VP", os.path.join(SOURCE, "build", "release", "hpim-vp"))
 FIRST_LIGHT = os.path.join(SOURCE, "scenarios", "first_light.json")
 
 
@@ -123,10 +123,13 @@ class Presets(ToolTest):
         names = sorted(os.path.splitext(name)[0] for name in os.listdir(folder))
         self.assertGreaterEqual(len(names), 11)
         for name in names:
+            # 69 billion FP16 parameters are more than four stacks hold.
+            stacks = 8 if name == "llama-2-70b" else 4
             with self.subTest(name):
                 result = self.run_scenario(os.path.join(SOURCE, "scenarios", "opt_1.3b.json"), name,
                                            f"model.preset={name}", "workload.prompt_tokens=1",
-                                           "workload.output_tokens=1")
+                                           "workload.output_tokens=1",
+                                           f"machine.hbm.stacks={stacks}")
                 self.assertEqual(result["status"], "done")
 
 
