@@ -35,7 +35,10 @@ void ControlNetwork::transport(tlm::tlm_generic_payload& transaction, sc_core::s
   transaction.set_address(address - range->base);
   to_targets_[range->target]->operator->()->b_transport(transaction, delay);
   transaction.set_address(address);
-  delay += access_latency_;
+  // The master goes on only when what it has changed can be seen: an interrupt line that falls
+  // because of a write has fallen when the write is over.
+  sc_core::wait(delay + access_latency_);
+  delay = sc_core::SC_ZERO_TIME;
 }
 
 unsigned ControlNetwork::transport_debug(tlm::tlm_generic_payload& transaction) {

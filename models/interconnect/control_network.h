@@ -1,9 +1,9 @@
 // The host CPU's way to registers, and past them to memory.
 //
 // An access to a register block takes `access_latency_ps` on top of what the block says: request,
-// decoding and response together. One master uses this network and waits for each answer, so there
-// is nothing to contend for. Every other address goes on through `memory` (the mesh) at no cost
-// here. DMI is granted for memory only; debug transport passes everywhere.
+// decoding and response together; b_transport waits for it. One master uses this network and waits
+// for each answer, so there is nothing to contend for. Every other address goes on through `memory`
+// (the mesh) at no cost here. DMI is granted for memory only; debug transport passes everywhere.
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>

@@ -4,6 +4,7 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <string>
 #include <systemc>
 #include <utility>
@@ -47,13 +48,19 @@ struct Bench : sc_core::sc_module {
   Responder uart{"uart", false};
   Responder memory{"memory", true};
   tlm_utils::simple_initiator_socket<Bench> host{"host"};
+  std::function<void(Bench&)> body;
 
-  explicit Bench(sc_core::sc_module_name name = "bench") : sc_module(name) {
+  SC_HAS_PROCESS(Bench);
+  Bench(sc_core::sc_module_name name, std::function<void(Bench&)> body_in)
+      : sc_module(name), body(std::move(body_in)) {
+    SC_THREAD(run);
     host.bind(network.from_host);
     network.to_target(0).bind(timer.socket);
     network.to_target(1).bind(uart.socket);
     network.memory.bind(memory.socket);
   }
+  void run() { body(*this); }
+  // The time from the call to the end of the transaction.
   sc_time read(std::uint64_t address, tlm::tlm_response_status expected) {
     unsigned char data[8] = {};
     tlm::tlm_generic_payload transaction;
@@ -62,10 +69,11 @@ struct Bench : sc_core::sc_module {
     transaction.set_data_ptr(data);
     transaction.set_data_length(8);
     transaction.set_streaming_width(8);
+    const sc_time start = sc_core::sc_time_stamp();
     sc_time delay = SC_ZERO_TIME;
     host->b_transport(transaction, delay);
     CHECK(transaction.get_response_status() == expected);
-    return delay;
+    return sc_core::sc_time_stamp() + delay - start;
   }
   bool dmi(std::uint64_t address) {
     tlm::tlm_generic_payload transaction;
@@ -78,50 +86,54 @@ struct Bench : sc_core::sc_module {
 }  // namespace
 
 TEST_CASE("a register access takes the network's latency on top of the block's") {
-  Bench bench;
-  sc_core::sc_start(SC_ZERO_TIME);
-  CHECK(bench.read(0x1010, tlm::TLM_OK_RESPONSE) == sc_time(20'500, SC_PS));
-  CHECK(bench.timer.last_address == 0x10);
-  bench.read(0x2FF8, tlm::TLM_OK_RESPONSE);
-  bench.read(0x2FF8, tlm::TLM_OK_RESPONSE);
-  CHECK(bench.uart.last_address == 0xFF8);
-  CHECK(bench.network.statistics() ==
-        hpimvp::common::Statistics{{"timer_accesses", 1}, {"uart_accesses", 2}});
+  Bench bench_module("bench", [](Bench& bench) {
+    CHECK(bench.read(0x1010, tlm::TLM_OK_RESPONSE) == sc_time(20'500, SC_PS));
+    CHECK(bench.timer.last_address == 0x10);
+    bench.read(0x2FF8, tlm::TLM_OK_RESPONSE);
+    bench.read(0x2FF8, tlm::TLM_OK_RESPONSE);
+    CHECK(bench.uart.last_address == 0xFF8);
+    CHECK(bench.network.statistics() ==
+          hpimvp::common::Statistics{{"timer_accesses", 1}, {"uart_accesses", 2}});
+  });
+  sc_core::sc_start();
 }
 
 TEST_CASE("every other address goes on to memory unchanged and free of charge") {
-  Bench bench;
-  sc_core::sc_start(SC_ZERO_TIME);
-  CHECK(bench.read(0x8000'0000, tlm::TLM_OK_RESPONSE) == sc_time(500, SC_PS));
-  CHECK(bench.memory.last_address == 0x8000'0000);
-  CHECK(bench.network.statistics().empty());
+  Bench bench_module("bench", [](Bench& bench) {
+    CHECK(bench.read(0x8000'0000, tlm::TLM_OK_RESPONSE) == sc_time(500, SC_PS));
+    CHECK(bench.memory.last_address == 0x8000'0000);
+    CHECK(bench.network.statistics().empty());
+  });
+  sc_core::sc_start();
 }
 
 TEST_CASE("an access that leaves its block is an address error") {
-  Bench bench;
-  sc_core::sc_start(SC_ZERO_TIME);
-  bench.read(0x10FC, tlm::TLM_ADDRESS_ERROR_RESPONSE);
-  CHECK(bench.timer.last_address == ~0ull);
-  CHECK(bench.memory.last_address == ~0ull);
+  Bench bench_module("bench", [](Bench& bench) {
+    bench.read(0x10FC, tlm::TLM_ADDRESS_ERROR_RESPONSE);
+    CHECK(bench.timer.last_address == ~0ull);
+    CHECK(bench.memory.last_address == ~0ull);
+  });
+  sc_core::sc_start();
 }
 
 TEST_CASE("debug transport reaches blocks and memory, direct access only memory") {
-  Bench bench;
-  sc_core::sc_start(SC_ZERO_TIME);
-  unsigned char byte = 0;
-  tlm::tlm_generic_payload transaction;
-  transaction.set_read();
-  transaction.set_data_ptr(&byte);
-  transaction.set_data_length(1);
-  transaction.set_address(0x2001);
-  CHECK(bench.host->transport_dbg(transaction) == 1);
-  CHECK(bench.uart.last_address == 1);
-  transaction.set_address(0x8001);
-  CHECK(bench.host->transport_dbg(transaction) == 1);
-  CHECK(bench.memory.last_address == 0x8001);
+  Bench bench_module("bench", [](Bench& bench) {
+    unsigned char byte = 0;
+    tlm::tlm_generic_payload transaction;
+    transaction.set_read();
+    transaction.set_data_ptr(&byte);
+    transaction.set_data_length(1);
+    transaction.set_address(0x2001);
+    CHECK(bench.host->transport_dbg(transaction) == 1);
+    CHECK(bench.uart.last_address == 1);
+    transaction.set_address(0x8001);
+    CHECK(bench.host->transport_dbg(transaction) == 1);
+    CHECK(bench.memory.last_address == 0x8001);
 
-  CHECK_FALSE(bench.dmi(0x1000));
-  CHECK(bench.dmi(0x8000));
+    CHECK_FALSE(bench.dmi(0x1000));
+    CHECK(bench.dmi(0x8000));
+  });
+  sc_core::sc_start();
 }
 
 TEST_CASE("overlapping register blocks are refused by name") {
