@@ -18,6 +18,8 @@ const Block* Core::decode_mapped(std::uint64_t pc) {
   while (!builder_.full() && !builder_.ended()) {
     const std::uint64_t next = builder_.next_pc();
     if (!builder_.empty() && !breakpoints_.empty() && breakpoints_.count(next) != 0) break;
+    // A run ends at a block's end: with watchpoints that has to be right behind any access.
+    if (!builder_.empty() && !watchpoints_.empty()) break;
     const auto instruction = peek_mapped(next);
     if (!instruction) break;
     builder_.append(*instruction);

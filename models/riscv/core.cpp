@@ -108,8 +108,7 @@ void Core::execute_from_pc(std::uint64_t cycle_target, std::uint64_t instruction
   // instruction target, whatever the last block's length.
   constexpr std::uint64_t kMargin = BlockBuilder::kMaximumInstructions;
   const std::uint64_t instructions_left = instruction_target - state_.retired;
-  // A watched access ends the run right behind its instruction, not at the end of a block.
-  if (instructions_left <= kMargin || !watchpoints_.empty()) single = true;
+  if (instructions_left <= kMargin) single = true;
   const Block* block = single ? nullptr : block_at(state_.pc);
   if (block != nullptr) {
     state_.cycle_limit =
@@ -255,11 +254,13 @@ void Core::remove_breakpoint(std::uint64_t address) {
 void Core::add_watchpoint(const Watchpoint& watchpoint) {
   watchpoints_.push_back(watchpoint);
   close_windows();
+  request_code_flush();
 }
 
 void Core::remove_watchpoint(const Watchpoint& watchpoint) {
   std::erase(watchpoints_, watchpoint);
   close_windows();
+  request_code_flush();
 }
 
 }  // namespace hpimvp::riscv

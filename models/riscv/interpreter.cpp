@@ -7,11 +7,12 @@
 
 // The names of the code addresses that a block can refer to. One for each operation of the lists
 // (those of a group that share code included) and the specialised forms that prepare() selects.
-#define HPIMVP_SPECIAL_HANDLERS(X)                                                             \
-  X(Nop)                                                                                       \
-  X(Li)                                                                                        \
-  X(LiUnsigned) X(Mv) X(SextW) X(ZextW) X(Atomic) X(Fp) X(Csr) X(Beqz) X(Bnez) X(Bltz) X(Bgez) \
-      X(Blez) X(Bgtz) X(JalLink) X(JalrReturn) X(UnresolvedTaken) X(UnresolvedFall)
+#define HPIMVP_SPECIAL_HANDLERS(X)                                                               \
+  X(Nop)                                                                                         \
+  X(Li)                                                                                          \
+  X(LiUnsigned)                                                                                  \
+  X(Mv) X(SextW) X(ZextW) X(Atomic) X(Fp) X(Csr) X(Beqz) X(Bnez) X(Bltz) X(Bgez) X(Blez) X(Bgtz) \
+      X(JalLink) X(JalrReturn) X(UnresolvedTaken) X(UnresolvedFall)
 
 namespace hpimvp::riscv {
 namespace {

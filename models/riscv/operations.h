@@ -54,11 +54,11 @@ namespace hpimvp::riscv {
   X(Fence, Alu, _, _, _, _)
 
 #define HPIMVP_RISCV_LOAD_OPERATIONS(X)                                       \
-  X(Lb, Load, x, x, _, _)      X(Lh, Load, x, x, _, _)                        \
+  X(Lb, LoadNarrow, x, x, _, _)      X(Lh, LoadNarrow, x, x, _, _)                        \
   X(Lw, Load, x, x, _, _)      X(Ld, Load, x, x, _, _)                        \
-  X(Lbu, Load, x, x, _, _)     X(Lhu, Load, x, x, _, _)                       \
+  X(Lbu, LoadNarrow, x, x, _, _)     X(Lhu, LoadNarrow, x, x, _, _)                       \
   X(Lwu, Load, x, x, _, _)                                                    \
-  X(Flh, Load, f, x, _, _)     X(Flw, Load, f, x, _, _)                       \
+  X(Flh, LoadNarrow, f, x, _, _)     X(Flw, Load, f, x, _, _)                       \
   X(Fld, Load, f, x, _, _)
 
 #define HPIMVP_RISCV_STORE_OPERATIONS(X)                                      \
@@ -83,29 +83,29 @@ namespace hpimvp::riscv {
 
 /// The arithmetic of one format: P is its letter, SIZE the word of its cost classes.
 #define HPIMVP_RISCV_FP_FORMAT_OPERATIONS(X, P, SIZE)                         \
-  X(Fadd##P, FpAdd, f, f, f, _)        X(Fsub##P, FpAdd, f, f, f, _)          \
-  X(Fmul##P, FpMultiply, f, f, f, _)   X(Fdiv##P, FpDivide##SIZE, f, f, f, _) \
+  X(Fadd##P, FpAdd##SIZE, f, f, f, _)        X(Fsub##P, FpAdd##SIZE, f, f, f, _)          \
+  X(Fmul##P, FpMultiply##SIZE, f, f, f, _)   X(Fdiv##P, FpDivide##SIZE, f, f, f, _) \
   X(Fsqrt##P, FpSqrt##SIZE, f, f, _, _)                                       \
-  X(Fmadd##P, FpMultiply, f, f, f, f)  X(Fmsub##P, FpMultiply, f, f, f, f)    \
-  X(Fnmsub##P, FpMultiply, f, f, f, f) X(Fnmadd##P, FpMultiply, f, f, f, f)   \
-  X(Fsgnj##P, FpSimple, f, f, f, _)    X(Fsgnjn##P, FpSimple, f, f, f, _)     \
-  X(Fsgnjx##P, FpSimple, f, f, f, _)   X(Fmin##P, FpSimple, f, f, f, _)       \
-  X(Fmax##P, FpSimple, f, f, f, _)     X(Feq##P, FpSimple, x, f, f, _)        \
-  X(Flt##P, FpSimple, x, f, f, _)      X(Fle##P, FpSimple, x, f, f, _)        \
-  X(Fclass##P, FpSimple, x, f, _, _)                                          \
-  X(FcvtWFrom##P, FpAdd, x, f, _, _)   X(FcvtWuFrom##P, FpAdd, x, f, _, _)    \
-  X(FcvtLFrom##P, FpAdd, x, f, _, _)   X(FcvtLuFrom##P, FpAdd, x, f, _, _)    \
-  X(Fcvt##P##FromW, FpAdd, f, x, _, _) X(Fcvt##P##FromWu, FpAdd, f, x, _, _)  \
-  X(Fcvt##P##FromL, FpAdd, f, x, _, _) X(Fcvt##P##FromLu, FpAdd, f, x, _, _)  \
-  X(FmvXFrom##P, FpSimple, x, f, _, _) X(Fmv##P##FromX, FpSimple, f, x, _, _)
+  X(Fmadd##P, FpMultiply##SIZE, f, f, f, f)  X(Fmsub##P, FpMultiply##SIZE, f, f, f, f)    \
+  X(Fnmsub##P, FpMultiply##SIZE, f, f, f, f) X(Fnmadd##P, FpMultiply##SIZE, f, f, f, f)   \
+  X(Fsgnj##P, FpAdd##SIZE, f, f, f, _)    X(Fsgnjn##P, FpAdd##SIZE, f, f, f, _)     \
+  X(Fsgnjx##P, FpAdd##SIZE, f, f, f, _)   X(Fmin##P, FpAdd##SIZE, f, f, f, _)       \
+  X(Fmax##P, FpAdd##SIZE, f, f, f, _)     X(Feq##P, FpConvert, x, f, f, _)        \
+  X(Flt##P, FpConvert, x, f, f, _)      X(Fle##P, FpConvert, x, f, f, _)        \
+  X(Fclass##P, FpConvert, x, f, _, _)                                          \
+  X(FcvtWFrom##P, FpConvert, x, f, _, _)   X(FcvtWuFrom##P, FpConvert, x, f, _, _)    \
+  X(FcvtLFrom##P, FpConvert, x, f, _, _)   X(FcvtLuFrom##P, FpConvert, x, f, _, _)    \
+  X(Fcvt##P##FromW, FpConvert, f, x, _, _) X(Fcvt##P##FromWu, FpConvert, f, x, _, _)  \
+  X(Fcvt##P##FromL, FpConvert, f, x, _, _) X(Fcvt##P##FromLu, FpConvert, f, x, _, _)  \
+  X(FmvXFrom##P, FpConvert, x, f, _, _) X(Fmv##P##FromX, FpConvert, f, x, _, _)
 
 #define HPIMVP_RISCV_FP_OPERATIONS(X)                                         \
   HPIMVP_RISCV_FP_FORMAT_OPERATIONS(X, H, Half)                               \
   HPIMVP_RISCV_FP_FORMAT_OPERATIONS(X, S, Single)                             \
   HPIMVP_RISCV_FP_FORMAT_OPERATIONS(X, D, Double)                             \
-  X(FcvtSFromH, FpAdd, f, f, _, _)     X(FcvtHFromS, FpAdd, f, f, _, _)       \
-  X(FcvtDFromH, FpAdd, f, f, _, _)     X(FcvtHFromD, FpAdd, f, f, _, _)       \
-  X(FcvtDFromS, FpAdd, f, f, _, _)     X(FcvtSFromD, FpAdd, f, f, _, _)
+  X(FcvtSFromH, FpConvert, f, f, _, _)     X(FcvtHFromS, FpConvert, f, f, _, _)       \
+  X(FcvtDFromH, FpConvert, f, f, _, _)     X(FcvtHFromD, FpConvert, f, f, _, _)       \
+  X(FcvtDFromS, FpConvert, f, f, _, _)     X(FcvtSFromD, FpConvert, f, f, _, _)
 
 /// Operations that end a block. EndOfBlock is no instruction: it closes a block that ends without
 /// one of the others.

@@ -19,8 +19,8 @@ class Pmp {
   std::uint64_t read_address(unsigned entry) const { return entries_[entry].address; }
   void write_address(unsigned entry, std::uint64_t value);
 
-  /// Whether any access of this mode needs a check at all. Machine mode is bound by entries that are
-  /// not locked too: an access that such an entry matches in part fails.
+  /// Whether any access of this mode needs a check at all. Machine mode is bound by entries that
+  /// are not locked too: an access that such an entry matches in part fails.
   bool restricts(bool machine_mode) const { return !machine_mode || any_active_; }
 
   /// Whether every byte of the access may be accessed. The lowest-numbered entry that matches any

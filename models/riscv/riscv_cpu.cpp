@@ -66,7 +66,13 @@ void RiscvCpu::execute() {
   }
 }
 
+void RiscvCpu::set_activity(common::ActivitySink* sink, const std::string& name) {
+  activity_ = sink;
+  if (sink != nullptr) state_signal_ = sink->declare_signal(name + ".state", 1, {"RUN", "SLEEP"});
+}
+
 void RiscvCpu::sleep() {
+  if (activity_ != nullptr) activity_->change(state_signal_, local_time().value(), 1);
   // A debugger that asks for a halt gets it within a quantum even from a hart that sleeps.
   while (core_.sleeps() && !end_requested_ && !halt_requested_.load(std::memory_order_relaxed)) {
     if (halt_handler_) {
@@ -80,6 +86,7 @@ void RiscvCpu::sleep() {
   if (now > reached) {
     core_.add_idle_cycles(((now - reached).value() + period_ - 1) / period_);
   }
+  if (activity_ != nullptr) activity_->change(state_signal_, local_time().value(), 0);
 }
 
 /// Lets SystemC time catch up with the core.

@@ -17,9 +17,11 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <systemc>
 #include <tlm>
 
+#include "models/common/activity.h"
 #include "models/common/transaction_extension.h"
 #include "models/riscv/core.h"
 
@@ -61,6 +63,9 @@ class RiscvCpu : public sc_core::sc_module, private Bus {
 
   /// The simulated time that the core has reached, at or after sc_time_stamp().
   sc_core::sc_time local_time() const { return time_of(core_.cycles()); }
+
+  /// Shows whether the hart runs or sleeps in WFI as "<name>.state". Before the simulation starts.
+  void set_activity(common::ActivitySink* sink, const std::string& name);
 
   /// Ends the core's process at the next block boundary; the core never runs again.
   void request_end();
@@ -111,6 +116,8 @@ class RiscvCpu : public sc_core::sc_module, private Bus {
   sc_core::sc_event interrupt_event_;
   std::function<std::uint64_t(const sc_core::sc_time&)> time_source_;
   std::function<void(ExitReason)> halt_handler_;
+  common::ActivitySink* activity_ = nullptr;
+  common::SignalId state_signal_ = 0;
   std::atomic<bool> halt_requested_{false};
   bool end_requested_ = false;
 };
