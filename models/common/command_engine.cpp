@@ -28,6 +28,17 @@ CommandEngine::CommandEngine(sc_core::sc_module_name name, const BlockInfo& info
 
 void CommandEngine::serve_registers(tlm::tlm_generic_payload& payload, sc_core::sc_time&) {
   serve_register_access(block_, payload);
+  report_depth();
+}
+
+void CommandEngine::set_queue_activity(ActivitySink* sink, const std::string& name) {
+  queue_activity_ = sink;
+  if (sink != nullptr) depth_signal_ = sink->declare_signal(name + ".queue_depth", 12);
+}
+
+void CommandEngine::report_depth() {
+  if (queue_activity_ == nullptr) return;
+  queue_activity_->change(depth_signal_, sc_core::sc_time_stamp().value(), queue_.depth());
 }
 
 unsigned CommandEngine::serve_debug(tlm::tlm_generic_payload& payload) {
@@ -64,6 +75,7 @@ void CommandEngine::finish(const Command& command, const CommandResult& result) 
     return;
   }
   queue_.complete(command.ticket, (command.header.flags & CommandHeader::kFlagInterrupt) != 0);
+  report_depth();
 }
 
 bool CommandEngine::bus_access(tlm::tlm_command access, std::uint64_t address, std::uint8_t* data,

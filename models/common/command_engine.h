@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <systemc>
 
+#include "models/common/activity.h"
 #include "models/common/command_queue.h"
 #include "models/common/register_block.h"
 #include "models/common/transaction_extension.h"
@@ -32,6 +34,9 @@ class CommandEngine : public sc_core::sc_module {
   // `queue_offset`. Descriptor fetches carry `initiator` and `initiator_index`.
   CommandEngine(sc_core::sc_module_name name, const BlockInfo& info, std::uint32_t queue_offset,
                 Initiator initiator, std::uint16_t initiator_index);
+
+  // Shows how many descriptors the ring holds as "<name>.queue_depth". Null: no more.
+  void set_queue_activity(ActivitySink* sink, const std::string& name);
 
  protected:
   struct Command {
@@ -79,6 +84,7 @@ class CommandEngine : public sc_core::sc_module {
   void run();
   std::optional<CommandResult> fetch_and_execute(Command& command);
   void drive_interrupt();
+  void report_depth();
 
   RegisterBlock block_;
   sc_core::sc_event work_event_;
@@ -86,6 +92,8 @@ class CommandEngine : public sc_core::sc_module {
   CommandQueue queue_;
   Initiator initiator_;
   std::uint16_t initiator_index_;
+  ActivitySink* queue_activity_ = nullptr;
+  SignalId depth_signal_ = 0;
 };
 
 }  // namespace hpimvp::common

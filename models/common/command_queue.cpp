@@ -133,6 +133,12 @@ void CommandQueue::fail(const Ticket& ticket, CommandError code, std::uint64_t a
 }
 
 // Reports what has finished, in ring order, up to the first descriptor that has not or that failed.
+std::uint64_t CommandQueue::depth() const {
+  const std::uint64_t size = reg(regs::kSizeOffset);
+  if (size == 0) return 0;
+  return (reg(regs::kTailOffset) - reg(regs::kHeadOffset)) & (size - 1);
+}
+
 void CommandQueue::retire() {
   if (stopped_) return;
   const std::uint64_t mask = reg(regs::kSizeOffset) - 1;

@@ -53,6 +53,8 @@ class CommandQueue {
   void fail(const Ticket& ticket, CommandError code, std::uint64_t address = 0);
 
   bool interrupt_level() const { return interrupt_level_; }
+  // Descriptors in the ring: not yet reported complete.
+  std::uint64_t depth() const;
   // Descriptors started and neither completed nor failed.
   unsigned running() const { return running_; }
   // Power-on state, the registers' included. Calls hooks.reset and reports a fall of the interrupt.

@@ -26,6 +26,7 @@ DmaEngine::DmaEngine(sc_core::sc_module_name name, const DmaEngineConfig& config
 
 void DmaEngine::set_activity(common::ActivitySink* sink, const std::string& name) {
   activity_ = sink;
+  set_queue_activity(sink, name);
   if (sink == nullptr) return;
   busy_signal_ = sink->declare_signal(name + ".busy", 1);
   engine_id_ = sink->declare_engine(name);

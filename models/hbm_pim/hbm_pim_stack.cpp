@@ -55,6 +55,7 @@ void HbmPimStack::install_registers(std::uint16_t stack_index) {
 
 void HbmPimStack::set_activity(common::ActivitySink* sink, const std::string& name) {
   activity_ = sink;
+  set_queue_activity(sink, name);
   if (sink == nullptr) return;
   state_signal_ =
       sink->declare_signal(name + ".state", 2, {"IDLE", "READ_INPUT", "COMPUTE", "WRITE_OUTPUT"});

@@ -53,6 +53,7 @@ void SramPimDispatcher::set_diagnostic(std::function<void(const std::string&)> d
 
 void SramPimDispatcher::set_activity(common::ActivitySink* sink, const std::string& name) {
   activity_ = sink;
+  set_queue_activity(sink, name);
   if (sink != nullptr) running_signal_ = sink->declare_signal(name + ".running_tiles", 7);
 }
 

@@ -254,6 +254,7 @@ void HpimMachine::connect_activity() {
     if (blocks_[i].set_activity) blocks_[i].set_activity(&sink);
   }
   mesh_->set_activity(&sink, "noc");
+  cpu_->set_activity(&sink, "host");
 }
 
 void HpimMachine::load_firmware(const common::ElfImage& image) {
