@@ -304,3 +304,25 @@ TEST_CASE("random traffic keeps the books") {
     if (gemv_ps > 0) REQUIRE(gemv_cycles(counters) > 0);
   }
 }
+
+TEST_CASE("a configuration that makes no sense is refused with its reason") {
+  const auto refused = [](auto change) {
+    HbmPimConfig config;
+    change(config);
+    CHECK_THROWS_AS(check(config), std::invalid_argument);
+  };
+  CHECK_NOTHROW(check(HbmPimConfig{}));
+  refused([](HbmPimConfig& c) { c.organisation.channels = 0; });
+  refused([](HbmPimConfig& c) { c.organisation.banks_per_group = 0; });
+  refused([](HbmPimConfig& c) { c.organisation.rows = 0; });
+  refused([](HbmPimConfig& c) { c.organisation.row_bytes = 1000; });
+  refused([](HbmPimConfig& c) { c.organisation.burst_bytes = 64; });
+  refused([](HbmPimConfig& c) { c.organisation.bank_groups = 1000; });
+  refused([](HbmPimConfig& c) { c.timing.clock_period_ps = 0; });
+  refused([](HbmPimConfig& c) { c.timing.ccd_long = 1; });
+  refused([](HbmPimConfig& c) { c.timing.refresh_interval = c.timing.refresh; });
+  refused([](HbmPimConfig& c) { c.pim.lanes = 8; });
+  refused([](HbmPimConfig& c) { c.pim.mac_period = 0; });
+  refused([](HbmPimConfig& c) { c.pim.activates_per_window = 0; });
+  refused([](HbmPimConfig& c) { c.pim.global_buffer_bytes = 512; });
+}

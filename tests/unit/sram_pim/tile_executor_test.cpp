@@ -597,3 +597,23 @@ TEST_CASE("a run starts with arguments, cleared registers and no matrix") {
   CHECK(tile.reg(1) == 9);
   CHECK(tile.reg(20) == 0);
 }
+
+TEST_CASE("a tile configuration that makes no sense is refused") {
+  const auto refused = [](auto change) {
+    TileConfig config;
+    change(config);
+    CHECK_THROWS_AS(check(config), std::invalid_argument);
+  };
+  CHECK_NOTHROW(check(TileConfig{}));
+  refused([](TileConfig& c) { c.clock_period_ps = 0; });
+  refused([](TileConfig& c) { c.tiles = 0; });
+  refused([](TileConfig& c) { c.tiles = 65; });
+  refused([](TileConfig& c) { c.activation_bytes = 0x80001; });
+  refused([](TileConfig& c) { c.control_bytes = 12; });
+  refused([](TileConfig& c) { c.vector_lanes = 0; });
+  refused([](TileConfig& c) { c.special_lanes = 0; });
+  refused([](TileConfig& c) { c.macro_groups = 0; });
+  refused([](TileConfig& c) { c.multipliers_a_group = 0; });
+  refused([](TileConfig& c) { c.port_bytes_per_cycle = 0; });
+  refused([](TileConfig& c) { c.max_instructions = 0; });
+}
