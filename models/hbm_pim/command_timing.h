@@ -1,0 +1,67 @@
+// When may a command be issued? The timing state of one pseudo-channel: open rows, mode, and for
+// every place in it the first cycle at which each command is allowed, compiled from the constraint
+// table of a DeviceDescription. For schedulers; it decides nothing itself.
+//
+// Ready times are pushed: issue() raises those of the commands that a constraint names, so that
+// earliest() only takes the largest of five numbers. Neither allocates. Copies are independent and
+// cheap (about 10 KiB), which suits look-ahead.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "models/hbm_pim/device_description.h"
+
+namespace hpimvp::hbm_pim {
+
+class CommandTiming {
+ public:
+  using Cycle = std::uint64_t;
+  static constexpr std::uint32_t kNoRow = 0xFFFFFFFF;
+
+  // `device` has passed check(). Rows named `disabled_constraint` are left out: for tests that show
+  // that a checker finds the difference. Throws std::invalid_argument if no row has that name.
+  explicit CommandTiming(const DeviceDescription& device,
+                         std::string_view disabled_constraint = {});
+
+  // Whether the state of rows and modes allows the command at all, apart from time.
+  bool is_legal(DramCommand command, const CommandAddress& address) const;
+  // The first cycle at which the constraints allow it, not counting from any "now".
+  Cycle earliest(DramCommand command, const CommandAddress& address) const;
+  // Preconditions: is_legal(), and cycle >= earliest().
+  void issue(DramCommand command, const CommandAddress& address, Cycle cycle);
+
+  // kNoRow: closed.
+  std::uint32_t open_row(const CommandAddress& address) const;
+  std::uint32_t open_row(std::uint32_t bank_index) const { return open_rows_[bank_index]; }
+  bool all_closed() const { return open_banks_ == 0; }
+  bool pim_mode() const { return pim_mode_; }
+  bool powered_down() const { return powered_down_; }
+
+  // Moves all times by `cycles`: the state as it would be had everything happened that much later.
+  void shift(Cycle cycles);
+  // Same rows and modes, and the same constraints on every command from `now` (here) and
+  // `other_now` (there) on.
+  bool same_from(Cycle now, const CommandTiming& other, Cycle other_now) const;
+
+  const DeviceDescription& device() const;
+
+ private:
+  struct Table;  // the compiled constraints, shared by copies
+
+  std::shared_ptr<const Table> table_;
+  // Ready times, by instance (pseudo-channel, stack IDs, bank groups, banks, operand groups) and
+  // command.
+  std::vector<Cycle> ready_;
+  std::vector<Cycle> history_;  // of the windows longer than 1: the last cycles plus 1, 0 for none
+  std::vector<std::uint32_t> open_rows_;  // by bank
+  std::uint32_t open_banks_ = 0;
+  bool pim_mode_ = false;
+  bool powered_down_ = false;
+};
+
+}  // namespace hpimvp::hbm_pim
