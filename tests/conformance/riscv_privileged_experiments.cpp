@@ -933,19 +933,23 @@ void add_interrupt_experiments(DirectedProgram& program) {
   program.specify("wfi with interrupts on cause", kSoftwareInterrupt);
   set_software_interrupt(s, false);
 
-  // WFI until a timer in the future: 20,000 ticks are 2 ms of QEMU's 10 MHz timer.
+  // WFI until a timer in the future: 20,000 ticks are 2 ms of QEMU's 10 MHz timer. Interrupts are
+  // off, so that it does not matter whether QEMU's host reaches the WFI in time.
   s.set(kMie, kTimerPending);
-  program.probe("wfi until the timer", [&] {
+  program.probe_cause("wfi until the timer", [&] {
     code.load_constant(5, kClintBase + 0xbff8);
     code.load("ld", 6, 0, 5);
     code.load_constant(7, 20000);
     code.op("add", 6, 6, 7);
     code.load_constant(5, kClintMtimecmp);
     code.store("sd", 6, 0, 5);
-    s.set_bits(kMstatus, kMie_);
     code.op("wfi");
   });
-  program.specify("wfi until the timer cause", kTimerInterrupt);
+  program.log_csr("mip after waiting for the timer", kMip);
+  program.specify("wfi until the timer", DirectedProgram::kNoTrap);
+  program.specify("mip after waiting for the timer", kTimerPending);
+  probe_interrupt(s, "timer after wfi");
+  program.specify("timer after wfi cause", kTimerInterrupt);
   set_timer_interrupt(s, false);
   program.log_csr("mip at the end", kMip);
   program.specify("mip at the end", 0);
