@@ -262,9 +262,15 @@ void HpimMachine::load_firmware(const common::ElfImage& image) {
     throw MachineError("the firmware is not a 64-bit RISC-V program");
   }
   for (const common::ElfSegment& segment : image.segments) {
-    std::vector<std::uint8_t> bytes(segment.memory_size_bytes);
-    std::memcpy(bytes.data(), segment.data.data(), segment.data.size());
-    load_memory(segment.physical_address, bytes);
+    if (segment.memory_size_bytes == 0) continue;
+    load_memory(segment.physical_address,
+                {reinterpret_cast<const std::uint8_t*>(segment.data.data()), segment.data.size()});
+    // What the file does not hold is zero, as memory is at the start; only that it is there is
+    // checked.
+    constexpr std::uint8_t kZero = 0;
+    if (segment.memory_size_bytes > segment.data.size()) {
+      load_memory(segment.physical_address + segment.memory_size_bytes - 1, {&kZero, 1});
+    }
   }
   cpu_->core().set_pc(image.entry);
 }
