@@ -226,10 +226,10 @@ TransferPort::Result SramPimTile::finish() {
 }
 
 void SramPimTile::run_transfers() {
-  common::TransactionInfo info;
+  common::TransactionInfo& info = transfer_info_;
   info.initiator = common::Initiator::kTile;
   info.initiator_index = tile_index_;
-  tlm::tlm_generic_payload payload;
+  tlm::tlm_generic_payload& payload = transfer_payload_;
   for (;;) {
     wait(transfer_event_);
     info.operation = operation_;

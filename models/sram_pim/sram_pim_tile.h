@@ -43,6 +43,8 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   // makes no sense.
   SramPimTile(sc_core::sc_module_name name, const TileConfig& config, std::uint16_t tile_index,
               bool stores_payload);
+  // The payload would delete an extension that a transaction in flight has left in it.
+  ~SramPimTile() override { transfer_payload_.clear_extension(&transfer_info_); }
 
   // "<name>.state", "<name>.vector", "<name>.pim", "<name>.transfer" and the engine <name>. Before
   // the simulation starts.
@@ -101,6 +103,9 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   sc_core::sc_event abandon_event_;
 
   Request request_{};
+  // Members rather than locals of the transfer thread, whose stack is not unwound at the end.
+  common::TransactionInfo transfer_info_;
+  tlm::tlm_generic_payload transfer_payload_;
   bool transfer_done_ = true;
   bool transfer_ok_ = false;
   std::uint64_t transfer_end_cycle_ = 0;
