@@ -5,14 +5,36 @@
 
 #include "models/riscv/core.h"
 
-// The names of the code addresses that a block can refer to. One for each operation of the lists
-// (those of a group that share code included) and the specialised forms that prepare() selects.
-#define HPIMVP_SPECIAL_HANDLERS(X)                                                               \
-  X(Nop)                                                                                         \
-  X(Li)                                                                                          \
-  X(LiUnsigned)                                                                                  \
-  X(Mv) X(SextW) X(ZextW) X(Atomic) X(Fp) X(Csr) X(Beqz) X(Bnez) X(Bltz) X(Bgez) X(Blez) X(Bgtz) \
-      X(JalLink) X(JalrReturn) X(UnresolvedTaken) X(UnresolvedFall)
+// The names of the code addresses that a block can refer to: one for each operation of the lists
+// (those of a group that share code included), the specialised forms that prepare() selects, and
+// pairs of operations that one handler executes without a dispatch in between.
+// clang-format off
+#define HPIMVP_SPECIAL_HANDLERS(X)                                                          \
+  X(Nop) X(Li) X(LiUnsigned) X(LiPair) X(LiUnsignedPair) X(Mv) X(SextW) X(ZextW)            \
+  X(Atomic) X(Fp) X(Csr) X(Beqz) X(Bnez) X(Bltz) X(Bgez) X(Blez) X(Bgtz)                    \
+  X(JalLink) X(JalrReturn) X(UnresolvedTaken) X(UnresolvedFall)
+
+/// X(first, second): chosen by how often compiled integer code executes them.
+#define HPIMVP_FUSED_WITH_BRANCHES(X, first)                                                \
+  X(first, Beqz) X(first, Bnez) X(first, Beq) X(first, Bne) X(first, Blt) X(first, Bge)     \
+  X(first, Bltu) X(first, Bgeu)
+#define HPIMVP_FUSED_PAIRS(X)                                                               \
+  HPIMVP_FUSED_WITH_BRANCHES(X, Mv)    HPIMVP_FUSED_WITH_BRANCHES(X, Addi)                  \
+  HPIMVP_FUSED_WITH_BRANCHES(X, Addiw) HPIMVP_FUSED_WITH_BRANCHES(X, Addw)                  \
+  HPIMVP_FUSED_WITH_BRANCHES(X, Andi)  HPIMVP_FUSED_WITH_BRANCHES(X, Srli)                  \
+  HPIMVP_FUSED_WITH_BRANCHES(X, Ld)    HPIMVP_FUSED_WITH_BRANCHES(X, Lw)                    \
+  HPIMVP_FUSED_WITH_BRANCHES(X, Lh)    HPIMVP_FUSED_WITH_BRANCHES(X, Lbu)                   \
+  X(Mv, Mv) X(Mv, Li) X(Mv, Addi) X(Mv, Addiw) X(Mv, Ld) X(Li, Mv)                          \
+  X(Addi, Addi) X(Addi, Addiw) X(Addi, Mv) X(Addi, Mulw) X(Addi, Add) X(Add, Addi)          \
+  X(Addi, Ld) X(Addi, Lw) X(Addi, Sd) X(Addiw, Ld) X(Addiw, Sw) X(Addiw, Mv)                \
+  X(Addiw, Andi) X(Addw, Srliw) X(Mulw, Addw) X(Slli, Add) X(Slli, Srli)                    \
+  X(Add, Ld) X(Add, Lw) X(Add, Lbu) X(Sh2add, Lw) X(Sh3add, Ld)                             \
+  X(Ld, Ld) X(Ld, Sd) X(Ld, Mv) X(Ld, Addi) X(Ld, Add) X(Lw, Lw) X(Lw, Sw) X(Lw, Lbu)       \
+  X(Lw, Addi) X(Lw, Add) X(Lw, Addw) X(Lh, Lh) X(Lh, Addi) X(Lh, Subw) X(Lbu, Addi)         \
+  X(Sd, Sd) X(Sd, Mv) X(Sd, Addi) X(Sw, Addi) X(Sw, Sw)                                     \
+  X(Xor, Andi) X(Xor, ZextH) X(ZextH, Addiw) X(Andi, Srli) X(Srli, Srli) X(Srliw, Andi)     \
+  X(Srli, Xor) X(And, Xor)
+// clang-format on
 
 namespace hpimvp::riscv {
 namespace {
@@ -23,7 +45,10 @@ enum class Handler : std::uint16_t {
       HPIMVP_RISCV_STORE_OPERATIONS(HPIMVP_X) HPIMVP_RISCV_CONTROL_OPERATIONS(HPIMVP_X)
           HPIMVP_SPECIAL_HANDLERS(HPIMVP_X)
 #undef HPIMVP_X
-              kCount,
+#define HPIMVP_X(first, second) k##first##Then##second,
+              HPIMVP_FUSED_PAIRS(HPIMVP_X)
+#undef HPIMVP_X
+                  kCount,
 };
 
 using HandlerTable = std::array<const void*, static_cast<std::size_t>(Handler::kCount)>;
@@ -95,24 +120,24 @@ struct Interpreter::Loop {
     NEXT();                   \
   }
 
-#define LOAD(name, Type)                                                    \
-  L_##name : {                                                              \
+#define SET_RD(expression) RD = (expression)
+
+#define LOAD(Type)                                                          \
+  do {                                                                      \
     const std::uint64_t offset = RS1 + IMMEDIATE - state->load_window.base; \
     if (UNLIKELY(offset >= state->load_window.size)) goto load_off_window;  \
     Type value;                                                             \
     std::memcpy(&value, state->load_window.host + offset, sizeof value);    \
     RD = static_cast<std::uint64_t>(static_cast<std::int64_t>(value));      \
-    NEXT();                                                                 \
-  }
+  } while (0)
 
-#define STORE(name, Type)                                                    \
-  L_##name : {                                                               \
+#define STORE(Type)                                                          \
+  do {                                                                       \
     const std::uint64_t offset = RS1 + IMMEDIATE - state->store_window.base; \
     if (UNLIKELY(offset >= state->store_window.size)) goto store_off_window; \
     const auto value = static_cast<Type>(RS2);                               \
     std::memcpy(state->store_window.host + offset, &value, sizeof value);    \
-    NEXT();                                                                  \
-  }
+  } while (0)
 
 #define FP_LOAD(name, Type, box)                                            \
   L_##name : {                                                              \
@@ -150,11 +175,60 @@ struct Interpreter::Loop {
     DISPATCH();                                   \
   } while (0)
 
-#define BRANCH(name, condition)            \
-  L_##name : {                             \
+#define BRANCH(condition)                  \
+  do {                                     \
     const BlockExit* out = exit_after(op); \
     if (condition) LEAVE(out, taken);      \
     LEAVE(out, fall);                      \
+  } while (0)
+
+// The operations that may be part of a pair.
+#define DO_Li SET_RD(IMMEDIATE)
+#define DO_Mv SET_RD(RS1)
+#define DO_Addi SET_RD(RS1 + IMMEDIATE)
+#define DO_Addiw SET_RD(sign_extend_32(RS1 + IMMEDIATE))
+#define DO_Add SET_RD(RS1 + RS2)
+#define DO_Addw SET_RD(sign_extend_32(RS1 + RS2))
+#define DO_Subw SET_RD(sign_extend_32(RS1 - RS2))
+#define DO_Mulw SET_RD(sign_extend_32(RS1* RS2))
+#define DO_And SET_RD(RS1& RS2)
+#define DO_Andi SET_RD(RS1& IMMEDIATE)
+#define DO_Xor SET_RD(RS1 ^ RS2)
+#define DO_Slli SET_RD(RS1 << (op->immediate & 63))
+#define DO_Srli SET_RD(RS1 >> (op->immediate & 63))
+#define DO_Srliw SET_RD(sign_extend_32(WORD(RS1) >> (op->immediate & 31)))
+#define DO_ZextH SET_RD(RS1 & 0xffff)
+#define DO_Sh2add SET_RD((RS1 << 2) + RS2)
+#define DO_Sh3add SET_RD((RS1 << 3) + RS2)
+#define DO_Lh LOAD(std::int16_t)
+#define DO_Lw LOAD(std::int32_t)
+#define DO_Ld LOAD(std::int64_t)
+#define DO_Lbu LOAD(std::uint8_t)
+#define DO_Sw STORE(std::uint32_t)
+#define DO_Sd STORE(std::uint64_t)
+#define DO_Beq BRANCH(RS1 == RS2)
+#define DO_Bne BRANCH(RS1 != RS2)
+#define DO_Blt BRANCH(SIGNED(RS1) < SIGNED(RS2))
+#define DO_Bge BRANCH(SIGNED(RS1) >= SIGNED(RS2))
+#define DO_Bltu BRANCH(RS1 < RS2)
+#define DO_Bgeu BRANCH(RS1 >= RS2)
+#define DO_Beqz BRANCH(RS1 == 0)
+#define DO_Bnez BRANCH(RS1 != 0)
+
+#define HANDLER(name) \
+  L_##name : {        \
+    DO_##name;        \
+    NEXT();           \
+  }
+
+// The second half finds its operands in the next micro-operation, which keeps its own handler: when
+// an access of the first half has to leave the fast path, execution goes on there.
+#define PAIR(first, second)   \
+  L_##first##Then##second : { \
+    DO_##first;               \
+    ++op;                     \
+    DO_##second;              \
+    NEXT();                   \
   }
 
 /// `table` asks for the handlers' addresses instead of execution: labels are only visible here.
@@ -167,6 +241,9 @@ void Interpreter::Loop::run(Interpreter* interpreter, Core* core, const MicroOp*
             HPIMVP_RISCV_STORE_OPERATIONS(HPIMVP_X) HPIMVP_RISCV_CONTROL_OPERATIONS(HPIMVP_X)
                 HPIMVP_SPECIAL_HANDLERS(HPIMVP_X)
 #undef HPIMVP_X
+#define HPIMVP_X(first, second) &&L_##first##Then##second,
+                    HPIMVP_FUSED_PAIRS(HPIMVP_X)
+#undef HPIMVP_X
     };
     return;
   }
@@ -177,38 +254,38 @@ void Interpreter::Loop::run(Interpreter* interpreter, Core* core, const MicroOp*
   DISPATCH();
 
   ALU(Lui, IMMEDIATE)
-  ALU(Li, IMMEDIATE)
+  HANDLER(Li)
   ALU(LiUnsigned, WORD(op->immediate))
   ALU(Auipc, exit_of(op).block->pc + site_of(op).offset + IMMEDIATE)
-  ALU(Mv, RS1)
-  ALU(Addi, RS1 + IMMEDIATE)
+  HANDLER(Mv)
+  HANDLER(Addi)
   ALU(Slti, SIGNED(RS1) < SIGNED(IMMEDIATE))
   ALU(Sltiu, RS1 < IMMEDIATE)
   ALU(Xori, RS1 ^ IMMEDIATE)
   ALU(Ori, RS1 | IMMEDIATE)
-  ALU(Andi, RS1 & IMMEDIATE)
-  ALU(Slli, RS1 << (op->immediate & 63))
-  ALU(Srli, RS1 >> (op->immediate & 63))
+  HANDLER(Andi)
+  HANDLER(Slli)
+  HANDLER(Srli)
   ALU(Srai, static_cast<std::uint64_t>(SIGNED(RS1) >> (op->immediate & 63)))
-  ALU(Addiw, sign_extend_32(RS1 + IMMEDIATE))
+  HANDLER(Addiw)
   ALU(SextW, sign_extend_32(RS1))
   ALU(ZextW, WORD(RS1))
   ALU(Slliw, sign_extend_32(WORD(RS1) << (op->immediate & 31)))
-  ALU(Srliw, sign_extend_32(WORD(RS1) >> (op->immediate & 31)))
+  HANDLER(Srliw)
   ALU(Sraiw, sign_extend_32(static_cast<std::uint64_t>(static_cast<std::int32_t>(WORD(RS1)) >>
                                                        (op->immediate & 31))))
-  ALU(Add, RS1 + RS2)
+  HANDLER(Add)
   ALU(Sub, RS1 - RS2)
   ALU(Sll, RS1 << (RS2 & 63))
   ALU(Slt, SIGNED(RS1) < SIGNED(RS2))
   ALU(Sltu, RS1 < RS2)
-  ALU(Xor, RS1 ^ RS2)
+  HANDLER(Xor)
   ALU(Srl, RS1 >> (RS2 & 63))
   ALU(Sra, static_cast<std::uint64_t>(SIGNED(RS1) >> (RS2 & 63)))
   ALU(Or, RS1 | RS2)
-  ALU(And, RS1 & RS2)
-  ALU(Addw, sign_extend_32(RS1 + RS2))
-  ALU(Subw, sign_extend_32(RS1 - RS2))
+  HANDLER(And)
+  HANDLER(Addw)
+  HANDLER(Subw)
   ALU(Sllw, sign_extend_32(WORD(RS1) << (RS2 & 31)))
   ALU(Srlw, sign_extend_32(WORD(RS1) >> (RS2 & 31)))
   ALU(Sraw, sign_extend_32(
@@ -219,7 +296,7 @@ void Interpreter::Loop::run(Interpreter* interpreter, Core* core, const MicroOp*
   ALU(Mulhsu,
       static_cast<std::uint64_t>((__int128{SIGNED(RS1)} * static_cast<__int128>(RS2)) >> 64))
   ALU(Mulhu, static_cast<std::uint64_t>((static_cast<unsigned __int128>(RS1) * RS2) >> 64))
-  ALU(Mulw, sign_extend_32(RS1 * RS2))
+  HANDLER(Mulw)
   ALU(Div, divide_signed(SIGNED(RS1), SIGNED(RS2)))
   ALU(Divu, RS2 == 0 ? ~std::uint64_t{0} : RS1 / RS2)
   ALU(Rem, remainder_signed(SIGNED(RS1), SIGNED(RS2)))
@@ -233,8 +310,8 @@ void Interpreter::Loop::run(Interpreter* interpreter, Core* core, const MicroOp*
 
   ALU(AddUw, WORD(RS1) + RS2)
   ALU(Sh1add, (RS1 << 1) + RS2)
-  ALU(Sh2add, (RS1 << 2) + RS2)
-  ALU(Sh3add, (RS1 << 3) + RS2)
+  HANDLER(Sh2add)
+  HANDLER(Sh3add)
   ALU(Sh1addUw, (std::uint64_t{WORD(RS1)} << 1) + RS2)
   ALU(Sh2addUw, (std::uint64_t{WORD(RS1)} << 2) + RS2)
   ALU(Sh3addUw, (std::uint64_t{WORD(RS1)} << 3) + RS2)
@@ -254,7 +331,7 @@ void Interpreter::Loop::run(Interpreter* interpreter, Core* core, const MicroOp*
   ALU(Minu, RS1 < RS2 ? RS1 : RS2)
   ALU(SextB, static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(RS1)}))
   ALU(SextH, static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(RS1)}))
-  ALU(ZextH, RS1 & 0xffff)
+  HANDLER(ZextH)
   ALU(Rol, std::rotl(RS1, static_cast<int>(RS2 & 63)))
   ALU(Ror, std::rotr(RS1, static_cast<int>(RS2 & 63)))
   ALU(Rori, std::rotr(RS1, op->immediate & 63))
@@ -268,20 +345,48 @@ L_Fence:
 L_Nop:
   NEXT();
 
-  LOAD(Lb, std::int8_t)
-  LOAD(Lh, std::int16_t)
-  LOAD(Lw, std::int32_t)
-  LOAD(Ld, std::int64_t)
-  LOAD(Lbu, std::uint8_t)
-  LOAD(Lhu, std::uint16_t)
-  LOAD(Lwu, std::uint32_t)
+  // A constant made by two instructions: the second one's register gets it.
+L_LiPair:
+  RD = IMMEDIATE;
+  op += 2;
+  DISPATCH();
+
+L_LiUnsignedPair:
+  RD = WORD(op->immediate);
+  op += 2;
+  DISPATCH();
+
+  HPIMVP_FUSED_PAIRS(PAIR)
+
+L_Lb : {
+  LOAD(std::int8_t);
+  NEXT();
+}
+  HANDLER(Lh)
+  HANDLER(Lw)
+  HANDLER(Ld)
+  HANDLER(Lbu)
+L_Lhu : {
+  LOAD(std::uint16_t);
+  NEXT();
+}
+L_Lwu : {
+  LOAD(std::uint32_t);
+  NEXT();
+}
   FP_LOAD(Flh, std::uint16_t, 0xffffffffffff0000)
   FP_LOAD(Flw, std::uint32_t, 0xffffffff00000000)
   FP_LOAD(Fld, std::uint64_t, 0)
-  STORE(Sb, std::uint8_t)
-  STORE(Sh, std::uint16_t)
-  STORE(Sw, std::uint32_t)
-  STORE(Sd, std::uint64_t)
+L_Sb : {
+  STORE(std::uint8_t);
+  NEXT();
+}
+L_Sh : {
+  STORE(std::uint16_t);
+  NEXT();
+}
+  HANDLER(Sw)
+  HANDLER(Sd)
   FP_STORE(Fsh, std::uint16_t)
   FP_STORE(Fsw, std::uint32_t)
   FP_STORE(Fsd, std::uint64_t)
@@ -311,18 +416,18 @@ L_Fp:
   if (UNLIKELY(!core->execute_fp(op))) goto trapped;
   NEXT();
 
-  BRANCH(Beq, RS1 == RS2)
-  BRANCH(Bne, RS1 != RS2)
-  BRANCH(Blt, SIGNED(RS1) < SIGNED(RS2))
-  BRANCH(Bge, SIGNED(RS1) >= SIGNED(RS2))
-  BRANCH(Bltu, RS1 < RS2)
-  BRANCH(Bgeu, RS1 >= RS2)
-  BRANCH(Beqz, RS1 == 0)
-  BRANCH(Bnez, RS1 != 0)
-  BRANCH(Bltz, SIGNED(RS1) < 0)
-  BRANCH(Bgez, SIGNED(RS1) >= 0)
-  BRANCH(Blez, SIGNED(RS2) <= 0)
-  BRANCH(Bgtz, SIGNED(RS2) > 0)
+  HANDLER(Beq)
+  HANDLER(Bne)
+  HANDLER(Blt)
+  HANDLER(Bge)
+  HANDLER(Bltu)
+  HANDLER(Bgeu)
+  HANDLER(Beqz)
+  HANDLER(Bnez)
+L_Bltz : { BRANCH(SIGNED(RS1) < 0); }
+L_Bgez : { BRANCH(SIGNED(RS1) >= 0); }
+L_Blez : { BRANCH(SIGNED(RS2) <= 0); }
+L_Bgtz : { BRANCH(SIGNED(RS2) > 0); }
 
 L_Jal:
   LEAVE(exit_after(op), taken);
@@ -525,14 +630,64 @@ Handler select_handler(MicroOp& op, std::uint64_t pc) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::uint32_t pair_key(Handler first, Handler second) {
+  return static_cast<std::uint32_t>(first) << 16 | static_cast<std::uint32_t>(second);
+}
+
+/// The handler that executes both, or the first one's own.
+Handler fused(Handler first, Handler second) {
+  switch (pair_key(first, second)) {
+#define HPIMVP_X(one, two)                         \
+  case pair_key(Handler::k##one, Handler::k##two): \
+    return Handler::k##one##Then##two;
+    HPIMVP_FUSED_PAIRS(HPIMVP_X)
+#undef HPIMVP_X
+    default:
+      return first;
+  }
+}
+
+/// LUI or AUIPC and an ADDI or ADDIW on its result into the same register are one constant.
+Handler fused_constant(MicroOp& first, Handler handler, const MicroOp& second) {
+  const bool constant =
+      handler == Handler::kLi || handler == Handler::kLiUnsigned || handler == Handler::kLui;
+  const bool adds = second.operation == Operation::kAddi || second.operation == Operation::kAddiw;
+  if (!constant || !adds || second.rs1 != first.rd || second.rd != first.rd) return handler;
+  std::uint64_t value = handler == Handler::kLiUnsigned
+                            ? static_cast<std::uint32_t>(first.immediate)
+                            : static_cast<std::uint64_t>(std::int64_t{first.immediate});
+  value += static_cast<std::uint64_t>(std::int64_t{second.immediate});
+  if (second.operation == Operation::kAddiw) value = sign_extend_32(value);
+  const bool is_signed = value == sign_extend_32(value);
+  if (!is_signed && value != static_cast<std::uint32_t>(value)) return handler;
+  first.immediate = static_cast<std::int32_t>(static_cast<std::uint32_t>(value));
+  return is_signed ? Handler::kLiPair : Handler::kLiUnsignedPair;
+}
+
+}  // namespace
+
 void Interpreter::prepare(Block& block) {
   const HandlerTable& table = Loop::handlers();
   const auto address = [&](Handler handler) { return table[static_cast<std::size_t>(handler)]; };
+  std::array<Handler, BlockBuilder::kMaximumInstructions + 1> chosen;
+  std::size_t count = 0;
   for (MicroOp* op = block.ops;; ++op) {
-    const auto index = static_cast<std::size_t>(op - block.ops);
-    const std::uint64_t offset = index < block.exit->instructions ? block.sites[index].offset : 0;
-    op->handler = address(select_handler(*op, block.pc + offset));
+    const std::uint64_t offset = count < block.exit->instructions ? block.sites[count].offset : 0;
+    chosen[count++] = select_handler(*op, block.pc + offset);
     if (ends_block(op->operation)) break;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    MicroOp* op = block.ops + i;
+    op->handler = address(chosen[i]);
+    if (i + 1 == count) break;
+    Handler pair = fused_constant(*op, chosen[i], op[1]);
+    if (pair == chosen[i]) pair = fused(chosen[i], chosen[i + 1]);
+    if (pair == chosen[i]) continue;
+    op->handler = address(pair);
+    ++i;
+    op[1].handler = address(chosen[i]);
   }
   block.exit->unresolved_taken.handler = address(Handler::kUnresolvedTaken);
   block.exit->unresolved_fall.handler = address(Handler::kUnresolvedFall);
