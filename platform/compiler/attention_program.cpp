@@ -4,6 +4,12 @@
 // together, so that K and V are streamed once for `heads_per_pass` of them. Streams are double
 // buffered: while the in-array unit works on one block the next one arrives.
 //
+// With fewer KV heads than tiles and a long context, `tiles_per_kv_head` tiles share a head (HPIM's
+// case of more cores than heads): tile t takes part t / kv_heads of head t % kv_heads, which is the
+// blocks part, part + parts, ... Each part leaves its sums, maximum and denominator at the tile of
+// part 0, where kCombine makes one result of them. New keys and values are stored by the part that
+// takes the last block, so that no part reads what another one is still writing.
+//
 // Numbers: scores in FP32, times 1/sqrt(head_dim); softmax in FP32; its numerators e^(s - max) are
 // rounded to FP16 (at most 1) and multiply V with FP32 accumulation; the division by the
 // denominator is a multiplication with its reciprocal before the one rounding of the result to
@@ -31,6 +37,9 @@ enum Register : unsigned {
   kRopeSource,    // argument
 
   // Set once per program.
+  kLength = 4,  // positions of the blocks that this tile takes
+  kLocalBlock,  // inner loops: how many of them came before
+
   kLastBlock = 6,  // index of the block that holds the position
   kLastSlot,       // the position's place in it
   kTable,          // the block table in control memory
@@ -59,8 +68,9 @@ enum Register : unsigned {
   kD,
   kSource,
   kBytes,
+  kPart,  // 0 unless tiles share KV heads
 };
-static_assert(kBytes < sram_pim::kScalarRegisters);
+static_assert(kPart < sram_pim::kScalarRegisters);
 
 class AttentionEmitter {
  public:
@@ -75,6 +85,7 @@ class AttentionEmitter {
         block_table_(block_table),
         head_bytes_(config.head_dim * 2),
         group_(config.heads_per_kv_head()),
+        parts_(attention.tiles_per_kv_head),
         home_(machine.tiles.memory_base + std::uint64_t{kHomeTile} * machine.tiles.memory_stride) {}
 
   void emit(AttentionPart part) {
@@ -82,27 +93,29 @@ class AttentionEmitter {
     const bool keys = part == AttentionPart::kKeys || part == AttentionPart::kWhole;
     const bool scores = part == AttentionPart::kScores || part == AttentionPart::kWhole;
     const bool values = part == AttentionPart::kValues || part == AttentionPart::kWhole;
-    emit_prologue(scores || values, config_.has_rope() && (keys || scores));
-    const Label loop = program_.label("kv_head");
     const Label done = program_.label("done");
+    emit_prologue(scores || values, config_.has_rope() && (keys || scores));
+    if (parts_ > 1) choose_part(scores || values, done);
+    if (scores || values) compute_length();
+    const Label loop = program_.label("kv_head");
     program_.bind(loop);
     program_.emit(kBgeu, {kKvHead, kKvHeads, done});
-    if (keys) store_key();
-    if (values) store_value();
+    if (keys) if_owner([&] { store_key(); });
+    if (values) if_owner([&] { store_value(); });
     if (scores && values) {
       pull_queries();
       for_each_pass([&] {
         compute_scores();
         weigh_values();
       });
-      push_context();
+      if (parts_ == 1) push_context();
     } else if (scores) {
       pull_queries();
       for_each_pass([&] { compute_scores(); });
       program_.emit(kAddi, {kLocalIndex, kLocalIndex, group_});
     } else if (values) {
       for_each_pass([&] { weigh_values(); });
-      push_context();
+      if (parts_ == 1) push_context();
       program_.emit(kAddi, {kLocalIndex, kLocalIndex, group_});
     }
     program_.emit(kAdd, {kKvHead, kKvHead, kTileStride});
@@ -111,7 +124,88 @@ class AttentionEmitter {
     program_.emit(kHalt);
   }
 
+  // Of each query head: with M the largest maximum m_p and w_p = e^(m_p - M), the result is the sum
+  // of w_p times part p's sums, divided by the sum of w_p times its denominator.
+  void emit_combine() {
+    program_.load_constant(kBlockTokens, attention_.block_tokens);
+    program_.emit(kDivu, {kLastBlock, kPosition, kBlockTokens});
+    program_.emit(kAddi, {kLength, kLastBlock, 1});
+    program_.load_constant(kA, parts_);
+    program_.emit(kMinu, {kLength, kLength, kA});  // parts that have blocks
+    program_.emit(kTileId, {kKvHead});
+    program_.load_constant(kHeadDim, config_.head_dim);
+    program_.load_constant(kHeadBytes, head_bytes_);
+    program_.load_constant(kRows, 1);
+    const Label loop = program_.label("combine_head");
+    program_.load_constant(kHead, 0);
+    program_.load_constant(kHeadEnd, group_);
+    program_.bind(loop);
+    combine_head();
+    program_.emit(kAddi, {kHead, kHead, 1});
+    program_.emit(kBltu, {kHead, kHeadEnd, loop});
+    push_context();
+    program_.emit(kHalt);
+  }
+
  private:
+  // Calls `body` for the records of parts 1 and up, with kB at the record's maximum.
+  template <typename Body>
+  void for_each_further_part(const char* name, Body body) {
+    const Label loop = program_.label(name);
+    const Label end = program_.label();
+    program_.load_constant(kPart, 1);
+    program_.move(kB, kA);
+    program_.bind(loop);
+    program_.emit(kBgeu, {kPart, kLength, end});
+    program_.load_constant(kD, memory_.record_bytes);
+    program_.emit(kAdd, {kB, kB, kD});
+    body();
+    program_.emit(kAddi, {kPart, kPart, 1});
+    program_.jump(loop);
+    program_.bind(end);
+  }
+
+  void combine_head() {
+    enum : unsigned {  // addresses in the vector unit's operands
+      kMaximum = kBlock,
+      kWeight = kBuffer,
+      kDenominator = kOtherBuffer,
+      kTemporary = kSource,
+      kSums = kBytes,
+      kScratch = kInBlock,
+      kAddress = kC,
+    };
+    program_.load_constant(kMaximum, memory_.combine_scalars);
+    program_.emit(kAddi, {kWeight, kMaximum, 4});
+    program_.emit(kAddi, {kDenominator, kMaximum, 8});
+    program_.emit(kAddi, {kTemporary, kMaximum, 12});
+    program_.load_constant(kSums, memory_.combined);
+    program_.load_constant(kScratch, memory_.combine_scratch);
+    element_address(kA, memory_.gathered + maximum_offset(), kHead,
+                    std::uint64_t{parts_} * memory_.record_bytes);
+    program_.emit(kVsCopy, {kMaximum, kA, kRows});
+    for_each_further_part("part_maximum", [&] { program_.emit(kSsMax, {kMaximum, kMaximum, kB}); });
+    program_.emit(kVsExps, {kWeight, kA, kMaximum, kRows});
+    program_.emit(kAddi, {kAddress, kA, 4});
+    program_.emit(kSsMul, {kDenominator, kWeight, kAddress});
+    program_.load_constant(kD, maximum_offset());
+    program_.emit(kSub, {kAddress, kA, kD});
+    program_.emit(kVsMuls, {kSums, kAddress, kWeight, kHeadDim});
+    for_each_further_part("part_sum", [&] {
+      program_.emit(kVsExps, {kWeight, kB, kMaximum, kRows});
+      program_.emit(kAddi, {kAddress, kB, 4});
+      program_.emit(kSsMul, {kTemporary, kWeight, kAddress});
+      program_.emit(kSsAdd, {kDenominator, kDenominator, kTemporary});
+      program_.load_constant(kD, maximum_offset());
+      program_.emit(kSub, {kAddress, kB, kD});
+      program_.emit(kVsMuls, {kScratch, kAddress, kWeight, kHeadDim});
+      program_.emit(kVsAdd, {kSums, kSums, kScratch, kHeadDim});
+    });
+    program_.emit(kSsRecip, {kDenominator, kDenominator});
+    element_address(kAddress, memory_.local_context, kHead, head_bytes_);
+    program_.emit(kVcStoHMuls, {kAddress, kSums, kDenominator, kHeadDim});
+  }
+
   // rd = rs * constant
   void multiply(unsigned rd, unsigned rs, std::uint64_t constant) {
     program_.load_constant(kD, constant);
@@ -154,6 +248,43 @@ class AttentionEmitter {
     program_.load_constant(kHeadBytes, head_bytes_);
     program_.load_constant(kLocalIndex, 0);
     sync(kSyncTransfer);
+  }
+
+  // Which head and which of its parts this tile takes. Without blocks in its part it has nothing to
+  // do; kKvHeads as stride ends the loop over heads after one.
+  void choose_part(bool needs_blocks, Label done) {
+    program_.move(kA, kKvHead);  // the tile's number
+    program_.emit(kDivu, {kPart, kA, kKvHeads});
+    program_.emit(kRemu, {kKvHead, kA, kKvHeads});
+    program_.move(kTileStride, kKvHeads);
+    if (needs_blocks) program_.emit(kBltu, {kLastBlock, kPart, done});
+  }
+
+  // The last block belongs to part kLastBlock % parts.
+  template <typename Body>
+  void if_owner(Body body) {
+    if (parts_ == 1) return body();
+    const Label other = program_.label();
+    program_.load_constant(kA, parts_);
+    program_.emit(kRemu, {kA, kLastBlock, kA});
+    program_.emit(kBne, {kA, kPart, other});
+    body();
+    program_.bind(other);
+  }
+
+  void compute_length() {
+    if (parts_ == 1) {
+      program_.emit(kAddi, {kLength, kPosition, 1});
+      return;
+    }
+    program_.load_constant(kB, parts_);
+    program_.emit(kSub, {kA, kLastBlock, kPart});
+    program_.emit(kDivu, {kA, kA, kB});  // blocks of this part before its last one
+    program_.emit(kMul, {kB, kA, kB});
+    program_.emit(kAdd, {kB, kB, kPart});  // its last one
+    program_.emit(kMul, {kLength, kA, kBlockTokens});
+    rows_of(kB);
+    program_.emit(kAdd, {kLength, kLength, kRows});
   }
 
   // kInBlock = where the keys (or values) of kKvHead begin in a block.
@@ -276,13 +407,14 @@ class AttentionEmitter {
     program_.load_constant(kBuffer, memory_.stream);
     program_.load_constant(kOtherBuffer, memory_.stream + memory_.stream_bytes);
     sync(kSyncPim);  // may still read the buffers of the stream before
-    program_.move(kC, 0);
+    program_.move(kC, kPart);
     fetch_block(kBuffer);
-    program_.move(kBlock, 0);
+    program_.move(kBlock, kPart);
+    program_.move(kLocalBlock, 0);
     program_.bind(loop);
     sync(kSyncAll);
-    program_.emit(kBeq, {kBlock, kLastBlock, last});
-    program_.emit(kAddi, {kC, kBlock, 1});
+    program_.emit(kAddi, {kC, kBlock, parts_});
+    program_.emit(kBltu, {kLastBlock, kC, last});
     fetch_block(kOtherBuffer);
     program_.bind(last);
     rows_of(kBlock);
@@ -291,7 +423,8 @@ class AttentionEmitter {
     program_.move(kA, kBuffer);
     program_.move(kBuffer, kOtherBuffer);
     program_.move(kOtherBuffer, kA);
-    program_.emit(kAddi, {kBlock, kBlock, 1});
+    program_.emit(kAddi, {kBlock, kBlock, parts_});
+    program_.emit(kAddi, {kLocalBlock, kLocalBlock, 1});
     program_.emit(kBgeu, {kLastBlock, kBlock, loop});
     sync(kSyncPim);
   }
@@ -310,7 +443,9 @@ class AttentionEmitter {
   void weights_address(unsigned rd) {
     softmax_address(rd, memory_.weights, memory_.weight_row_bytes);
   }
-  void reciprocal_address(unsigned rd) { softmax_address(rd, memory_.reciprocals, 4); }
+  void record_address(unsigned rd) { softmax_address(rd, memory_.records, memory_.record_bytes); }
+  // Where a record keeps the maximum; the denominator or its reciprocal follows.
+  std::uint32_t maximum_offset() const { return config_.head_dim * 4; }
 
   void compute_scores() {
     locate_section(false);
@@ -318,7 +453,7 @@ class AttentionEmitter {
     stream_blocks("key_block", [&] {
       for_each_head("score_head", [&] {
         element_address(kA, memory_.scores, kHead, memory_.score_row_bytes);
-        multiply(kB, kBlock, block_score_bytes);
+        multiply(kB, kLocalBlock, block_score_bytes);
         program_.emit(kAdd, {kA, kA, kB});
         program_.emit(kAdd, {kB, kFirstHead, kHead});
         element_address(kB, memory_.local_query, kB, head_bytes_);
@@ -330,18 +465,18 @@ class AttentionEmitter {
 
   void softmax_head() {
     element_address(kA, memory_.scores, kHead, memory_.score_row_bytes);
-    program_.emit(kAddi, {kRows, kPosition, 1});
     program_.load_constant(
         kB, memory_.constants + static_cast<std::uint32_t>(offsetof(TileConstants, score_scale)));
-    program_.emit(kVsMuls, {kA, kA, kB, kRows});
-    program_.load_constant(kB, memory_.maximum);
-    program_.emit(kVrMaxS, {kB, kA, kRows});
-    program_.emit(kVsExps, {kA, kA, kB, kRows});
-    reciprocal_address(kB);
-    program_.emit(kVrSumS, {kB, kA, kRows});
-    program_.emit(kSsRecip, {kB, kB});
+    program_.emit(kVsMuls, {kA, kA, kB, kLength});
+    record_address(kB);
+    program_.emit(kAddi, {kB, kB, maximum_offset()});
+    program_.emit(kVrMaxS, {kB, kA, kLength});
+    program_.emit(kVsExps, {kA, kA, kB, kLength});
+    program_.emit(kAddi, {kB, kB, 4});
+    program_.emit(kVrSumS, {kB, kA, kLength});
+    if (parts_ == 1) program_.emit(kSsRecip, {kB, kB});
     weights_address(kB);
-    program_.emit(kVcStoH, {kB, kA, kRows});
+    program_.emit(kVcStoH, {kB, kA, kLength});
   }
 
   void weigh_values() {
@@ -350,12 +485,12 @@ class AttentionEmitter {
     stream_blocks("value_block", [&] {
       for_each_head("value_head", [&] {
         weights_address(kA);
-        multiply(kB, kBlock, block_weight_bytes);
+        multiply(kB, kLocalBlock, block_weight_bytes);
         program_.emit(kAdd, {kA, kA, kB});
-        element_address(kB, memory_.accumulators, kHead, std::uint64_t{config_.head_dim} * 4);
+        record_address(kB);
         const Label further = program_.label();
         const Label next = program_.label();
-        program_.emit(kBne, {kBlock, 0, further});
+        program_.emit(kBne, {kLocalBlock, 0, further});
         program_.emit(kPimSvz, {kB, kA, kBuffer});
         program_.jump(next);
         program_.bind(further);
@@ -363,13 +498,32 @@ class AttentionEmitter {
         program_.bind(next);
       });
     });
-    for_each_head("normalise_head", [&] {
-      element_address(kA, memory_.accumulators, kHead, std::uint64_t{config_.head_dim} * 4);
-      program_.emit(kAdd, {kC, kFirstHead, kHead});
-      element_address(kC, memory_.local_context, kC, head_bytes_);
-      reciprocal_address(kB);
-      program_.emit(kVcStoHMuls, {kC, kA, kB, kHeadDim});
-    });
+    if (parts_ == 1) {
+      for_each_head("normalise_head", [&] { normalise_head(); });
+    } else {
+      for_each_head("push_head", [&] { push_record(); });
+    }
+  }
+
+  void normalise_head() {
+    record_address(kA);
+    program_.emit(kAddi, {kB, kA, maximum_offset() + 4});
+    program_.emit(kAdd, {kC, kFirstHead, kHead});
+    element_address(kC, memory_.local_context, kC, head_bytes_);
+    program_.emit(kVcStoHMuls, {kC, kA, kB, kHeadDim});
+  }
+
+  // To the gathered records at the tile of part 0, which has the head's number.
+  void push_record() {
+    record_address(kA);
+    program_.emit(kAdd, {kC, kFirstHead, kHead});
+    multiply(kC, kC, parts_);
+    program_.emit(kAdd, {kC, kC, kPart});
+    element_address(kC, machine_.tiles.memory_base + memory_.gathered, kC, memory_.record_bytes);
+    multiply(kSource, kKvHead, machine_.tiles.memory_stride);
+    program_.emit(kAdd, {kSource, kSource, kC});
+    program_.load_constant(kBytes, memory_.record_bytes);
+    program_.emit(kXsta, {kA, kSource, kBytes});
   }
 
   void push_context() {
@@ -388,6 +542,7 @@ class AttentionEmitter {
   std::uint32_t block_table_;
   std::uint32_t head_bytes_;
   std::uint32_t group_;
+  std::uint32_t parts_;
   std::uint64_t home_;
   bool keeps_all_heads_ = true;
 };
@@ -397,7 +552,8 @@ class AttentionEmitter {
 void emit_attention(Program& program, const ModelConfig& config, const MachineShape& machine,
                     const TileMemory& memory, const AttentionShape& attention, AttentionPart part,
                     std::uint32_t block_table) {
-  AttentionEmitter(program, config, machine, memory, attention, block_table).emit(part);
+  AttentionEmitter emitter(program, config, machine, memory, attention, block_table);
+  part == AttentionPart::kCombine ? emitter.emit_combine() : emitter.emit(part);
 }
 
 }  // namespace hpimvp::compiler

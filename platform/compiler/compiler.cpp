@@ -41,9 +41,9 @@ void check_request(const ModelConfig& config, const CompileRequest& request) {
         "{}",
         request.prompt.size(), request.output_tokens, config.max_positions, config.name));
   }
-  if (request.block_tokens > 4096) {
-    throw ModelError(
-        fmt::format("request: block_tokens is {}, expected at most 4096", request.block_tokens));
+  if (request.attention.block_tokens > 4096) {
+    throw ModelError(fmt::format("request: block_tokens is {}, expected at most 4096",
+                                 request.attention.block_tokens));
   }
 }
 
@@ -96,10 +96,11 @@ CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
   plan.config = config;
   plan.machine = machine;
   plan.address = machine.plan_address;
-  plan.attention = choose_attention_shape(config, machine, context_limit(config, request),
-                                          request.block_tokens, request.pipelined_attention);
-  plan.graph = build_operator_graph(config, plan.attention.pipelined);
-  plan.mappings = map_operators(config, plan.graph, machine);
+  plan.attention =
+      choose_attention_shape(config, machine, context_limit(config, request), request.attention);
+  plan.graph = build_operator_graph(
+      config, {plan.attention.pipelined, plan.attention.tiles_per_kv_head > 1});
+  plan.mappings = map_operators(config, plan.graph, machine, plan.attention.tiles_per_kv_head);
   plan.placement = place_model(config, plan.graph, machine, plan.attention.context);
   plan.tile_memory = allocate_tile_memory(config, machine, plan.attention);
   plan.tile_constants = {1.0F / static_cast<float>(config.hidden), config.norm_epsilon,

@@ -32,13 +32,14 @@ struct CompileRequest {
   std::vector<std::uint32_t> prompt;  // at least one token
   std::uint32_t output_tokens = 0;
   std::vector<std::uint32_t> replay;  // plan_format.h, kRequestReplay
-  std::uint32_t flags = 0;            // kRequest...; kRequestReplay is set if `replay` is not empty
+  // kRequest...; the compiler adds kRequestReplay if `replay` is not empty, and
+  // kRequestDropFirstSpace if the tokenizer asks for it.
+  std::uint32_t flags = 0;
   std::uint64_t seed = 0;
   float temperature = 0;
   std::uint32_t top_k = 0;
   float top_p = 1;
-  std::uint32_t block_tokens = 0;        // 0: chosen by the compiler
-  bool pipelined_attention = true;       // false: attention as one operator after Q, K and V
+  AttentionWishes attention;
   const Tokenizer* tokenizer = nullptr;  // for the printed pieces; null: none
 };
 

@@ -22,7 +22,8 @@ std::uint32_t activation_slice(std::uint32_t ffn, std::uint32_t tiles) {
 }
 
 std::vector<OperatorMapping> map_operators(const ModelConfig& config, const OperatorGraph& graph,
-                                           const MachineShape& machine) {
+                                           const MachineShape& machine,
+                                           std::uint32_t tiles_per_kv_head) {
   const std::uint32_t tiles = machine.tiles.count;
   const std::uint32_t slice = activation_slice(config.ffn, tiles);
   std::vector<OperatorMapping> mappings;
@@ -36,7 +37,10 @@ std::vector<OperatorMapping> map_operators(const ModelConfig& config, const Oper
         mapping.engine = plan::Engine::kHbmPim;
         break;
       case OperatorClass::kAttention:
-        mapping = {plan::Engine::kSramPim, first_tiles(std::min(tiles, config.kv_heads))};
+        mapping = {plan::Engine::kSramPim,
+                   first_tiles(std::min(tiles, op.attention == AttentionPart::kCombine
+                                                   ? config.kv_heads
+                                                   : config.kv_heads * tiles_per_kv_head))};
         break;
       case OperatorClass::kNonlinear:
         mapping = {plan::Engine::kSramPim, op.kind == plan::OperatorKind::kActivation

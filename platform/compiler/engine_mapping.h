@@ -23,8 +23,9 @@ struct OperatorMapping {
 // slices, but never so small that starting a tile costs more than it saves.
 std::uint32_t activation_slice(std::uint32_t ffn, std::uint32_t tiles);
 
-// One entry per operator of the graph.
+// One entry per operator of the graph. `tiles_per_kv_head`: how many tiles share a KV head.
 std::vector<OperatorMapping> map_operators(const ModelConfig& config, const OperatorGraph& graph,
-                                           const MachineShape& machine);
+                                           const MachineShape& machine,
+                                           std::uint32_t tiles_per_kv_head);
 
 }  // namespace hpimvp::compiler

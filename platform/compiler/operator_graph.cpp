@@ -13,7 +13,8 @@ using plan::OperatorKind;
 
 class GraphBuilder {
  public:
-  GraphBuilder(const ModelConfig& config, bool pipelined) : config_(config), pipelined_(pipelined) {
+  GraphBuilder(const ModelConfig& config, const AttentionOperators& attention)
+      : config_(config), attention_(attention) {
     current_.fill(kNoValue);
   }
 
@@ -31,7 +32,7 @@ class GraphBuilder {
 
  private:
   static constexpr std::uint32_t kNoValue = 0xFFFFFFFF;
-  static constexpr std::size_t kKinds = static_cast<std::size_t>(ValueKind::kScores) + 1;
+  static constexpr std::size_t kKinds = static_cast<std::size_t>(ValueKind::kPartials) + 1;
 
   // Appends an operator that reads the current value of each kind of `reads` and makes a new value
   // of each kind of `writes`.
@@ -143,12 +144,16 @@ class GraphBuilder {
          config_.query_width(), hidden, config_.qkv_bias);
     gemv("value", OperatorKind::kValue, WeightRole::kValue, block_input(), kValue,
          config_.kv_width(), hidden, config_.qkv_bias);
-    if (pipelined_) {
+    const ValueKind result = attention_.combine ? kPartials : kContext;
+    if (attention_.pipelined) {
       attention("attention_keys", AttentionPart::kKeys, {kKey}, {kKeysStored});
       attention("attention_scores", AttentionPart::kScores, {kQuery, kKeysStored}, {kScores});
-      attention("attention_values", AttentionPart::kValues, {kValue, kScores}, {kContext});
+      attention("attention_values", AttentionPart::kValues, {kValue, kScores}, {result});
     } else {
-      attention("attention", AttentionPart::kWhole, {kKey, kQuery, kValue}, {kContext});
+      attention("attention", AttentionPart::kWhole, {kKey, kQuery, kValue}, {result});
+    }
+    if (attention_.combine) {
+      attention("attention_combine", AttentionPart::kCombine, {kPartials}, {kContext});
     }
     gemv("projection", OperatorKind::kProjection, WeightRole::kOutput, kContext, kDelta, hidden,
          config_.query_width(), config_.output_bias);
@@ -201,7 +206,7 @@ class GraphBuilder {
   }
 
   const ModelConfig& config_;
-  bool pipelined_;
+  AttentionOperators attention_;
   std::uint16_t layer_ = plan::kNoLayer;
   OperatorGraph graph_;
   std::array<std::uint32_t, kKinds> current_{};
@@ -236,8 +241,8 @@ std::string weight_name(const WeightRef& weight) {
              : fmt::format("layer{}.{}", weight.layer, role_name(weight.role));
 }
 
-OperatorGraph build_operator_graph(const ModelConfig& config, bool pipelined_attention) {
-  return GraphBuilder(config, pipelined_attention).build();
+OperatorGraph build_operator_graph(const ModelConfig& config, const AttentionOperators& attention) {
+  return GraphBuilder(config, attention).build();
 }
 
 }  // namespace hpimvp::compiler

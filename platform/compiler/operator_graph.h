@@ -68,6 +68,7 @@ enum class ValueKind : std::uint8_t {
   kLogits,      // in host memory
   kKeysStored,  // markers without storage of their own: state of the KV cache and of the tiles
   kScores,
+  kPartials,
 };
 
 enum class NormMode : std::uint8_t {
@@ -80,9 +81,10 @@ enum class NormMode : std::uint8_t {
 // The parts of attention that can run as operators of their own.
 enum class AttentionPart : std::uint8_t {
   kWhole,
-  kKeys,    // rotate the new keys and store them
-  kScores,  // rotate the queries, scores with all keys, softmax
-  kValues,  // store the new values, weighted sums of all values
+  kKeys,     // rotate the new keys and store them
+  kScores,   // rotate the queries, scores with all keys, softmax
+  kValues,   // store the new values, weighted sums of all values
+  kCombine,  // where several tiles share a KV head: their sums become one
 };
 
 struct GraphOperator {
@@ -114,8 +116,14 @@ struct OperatorGraph {
   std::vector<GraphValue> values;
 };
 
-// With `pipelined_attention`, keys are stored and scores computed while the values are still being
-// produced (HPIM's decode pipeline); else attention is one operator after Q, K and V.
-OperatorGraph build_operator_graph(const ModelConfig& config, bool pipelined_attention);
+// How attention appears in the graph.
+struct AttentionOperators {
+  // Keys are stored and scores computed while the values are still being produced (HPIM's decode
+  // pipeline); else attention is one operator after Q, K and V.
+  bool pipelined = true;
+  bool combine = false;  // several tiles share a KV head
+};
+
+OperatorGraph build_operator_graph(const ModelConfig& config, const AttentionOperators& attention);
 
 }  // namespace hpimvp::compiler

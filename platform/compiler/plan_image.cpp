@@ -226,14 +226,15 @@ class PlanImageBuilder {
   void add_attention(std::uint32_t index, AttentionPart part) {
     constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
     RunDescriptor run = make_run(index, attention_program_name(part));
-    const bool rope = plan_.config.has_rope() && part != AttentionPart::kValues;
+    const bool cache = part != AttentionPart::kCombine;
+    const bool rope = plan_.config.has_rope() && cache && part != AttentionPart::kValues;
     if (rope) {
       run.arguments[2] =
           plan_.placement.table_address({WeightRole::kRope, plan::kNoLayer}, TableKind::kRope);
     }
     plan::DescriptorTemplate descriptor = make_template(plan_.machine.dispatcher_device, run);
     add_patch(descriptor, plan::PatchSource::kPosition, kArguments, 1);
-    add_patch(descriptor, plan::PatchSource::kBlockTableAddress, kArguments + 8, 1);
+    if (cache) add_patch(descriptor, plan::PatchSource::kBlockTableAddress, kArguments + 8, 1);
     if (rope) {
       add_patch(descriptor, plan::PatchSource::kPosition, kArguments + 16,
                 plan_.config.head_dim * 4);
@@ -275,6 +276,9 @@ class PlanImageBuilder {
     plan::Request& request = header_.request;
     request.flags = request_.flags;
     if (!request_.replay.empty()) request.flags |= plan::kRequestReplay;
+    if (request_.tokenizer != nullptr && request_.tokenizer->adds_leading_space()) {
+      request.flags |= plan::kRequestDropFirstSpace;
+    }
     if (request_.tokenizer != nullptr && request_.tokenizer->adds_leading_space()) {
       request.flags |= plan::kRequestDropFirstSpace;
     }

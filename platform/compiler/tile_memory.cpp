@@ -11,6 +11,9 @@ namespace hpimvp::compiler {
 namespace {
 
 constexpr std::uint32_t kAlignment = 64;
+// A KV head is shared by several tiles when each gets at least this many positions: below, one more
+// operator costs more than the shorter streams save.
+constexpr std::uint32_t kLeastPositionsPerTile = 512;
 constexpr std::uint32_t kHalf = 2;    // bytes of FP16
 constexpr std::uint32_t kSingle = 4;  // bytes of FP32
 
@@ -31,6 +34,15 @@ enum Phase : std::uint32_t {
 
 constexpr std::uint32_t align_up(std::uint32_t value) {
   return (value + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Of the blocks that a tile takes, when the context is full.
+std::uint32_t positions_per_tile(const AttentionShape& attention) {
+  if (attention.tiles_per_kv_head == 1) return attention.context;
+  const std::uint32_t blocks =
+      (attention.context + attention.block_tokens - 1) / attention.block_tokens;
+  return (blocks + attention.tiles_per_kv_head - 1) / attention.tiles_per_kv_head *
+         attention.block_tokens;
 }
 
 std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineShape& machine,
@@ -76,8 +88,10 @@ std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineSha
       attention.pipelined ? kv_heads_per_tile * group : attention.heads_per_pass;
   const std::uint64_t head_bytes = std::uint64_t{config.head_dim} * kHalf;
   memory.stream_bytes = align_up(static_cast<std::uint32_t>(attention.block_tokens * head_bytes));
-  memory.score_row_bytes = align_up(attention.context * kSingle);
-  memory.weight_row_bytes = align_up(attention.context * kHalf);
+  const std::uint32_t positions = positions_per_tile(attention);
+  memory.score_row_bytes = align_up(positions * kSingle);
+  memory.weight_row_bytes = align_up(positions * kHalf);
+  memory.record_bytes = (config.head_dim + 2) * kSingle;
   add("query heads of a tile", group * head_bytes, kAttend, memory.local_query);
   add("key head", head_bytes, kAttend, memory.local_key);
   add("value head", head_bytes, kAttend, memory.local_value);
@@ -88,10 +102,14 @@ std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineSha
   add("attention scores", std::uint64_t{attention.heads_per_pass} * memory.score_row_bytes, kAttend,
       memory.scores);
   add("attention weights", kept_heads * memory.weight_row_bytes, kAttend, memory.weights);
-  add("softmax denominators", kept_heads * kSingle, kAttend, memory.reciprocals);
-  add("softmax maximum", kSingle, kAttend, memory.maximum);
-  add("attention accumulators", std::uint64_t{attention.heads_per_pass} * config.head_dim * kSingle,
-      kAttend, memory.accumulators);
+  add("attention records", kept_heads * memory.record_bytes, kAttend, memory.records);
+  if (attention.tiles_per_kv_head > 1) {
+    add("gathered records", group * attention.tiles_per_kv_head * memory.record_bytes, kAttend,
+        memory.gathered);
+    add("combined sums", head_bytes * 2, kAttend, memory.combined);
+    add("combination scratch", head_bytes * 2, kAttend, memory.combine_scratch);
+    add("combination scalars", 4ULL * kSingle, kAttend, memory.combine_scalars);
+  }
   add("attention output of a tile", group * head_bytes, kAttend, memory.local_context);
   return buffers;
 }
@@ -144,6 +162,7 @@ std::uint32_t TileMemory::home_buffer(ValueKind kind) const {
     case ValueKind::kLogits:
     case ValueKind::kKeysStored:
     case ValueKind::kScores:
+    case ValueKind::kPartials:
       break;
   }
   throw std::logic_error("this value has no buffer in the home tile");
@@ -189,18 +208,21 @@ TileMemory allocate_tile_memory(const ModelConfig& config, const MachineShape& m
 }
 
 AttentionShape choose_attention_shape(const ModelConfig& config, const MachineShape& machine,
-                                      std::uint32_t context, std::uint32_t block_tokens,
-                                      bool allow_pipelined) {
+                                      std::uint32_t context, const AttentionWishes& wishes) {
   const std::uint32_t group = config.heads_per_kv_head();
+  const std::uint32_t most_tiles = std::max(1U, machine.tiles.count / config.kv_heads);
   AttentionShape shape;
   shape.context = context;
+  shape.tiles_per_kv_head = wishes.tiles_per_kv_head != 0
+                                ? std::min(wishes.tiles_per_kv_head, most_tiles)
+                                : std::clamp(context / kLeastPositionsPerTile, 1U, most_tiles);
   for (const std::uint32_t tokens : {64U, 32U, 16U}) {
-    shape.block_tokens = block_tokens != 0 ? block_tokens : tokens;
+    shape.block_tokens = wishes.block_tokens != 0 ? wishes.block_tokens : tokens;
     for (std::uint32_t heads = group; heads >= 1; --heads) {
       if (group % heads != 0) continue;
       shape.heads_per_pass = heads;
       for (const bool pipelined : {true, false}) {
-        if (pipelined && !allow_pipelined) continue;
+        if (pipelined && !wishes.allow_pipelined) continue;
         shape.pipelined = pipelined;
         std::vector<TileBuffer> buffers;
         if (try_allocate(config, machine, shape, buffers).bytes_used <=

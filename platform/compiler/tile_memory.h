@@ -16,10 +16,11 @@
 namespace hpimvp::compiler {
 
 struct AttentionShape {
-  bool pipelined = true;             // AttentionPart::kKeys, kScores, kValues, else kWhole
-  std::uint32_t heads_per_pass = 1;  // query heads that share one streaming of K and V
-  std::uint32_t block_tokens = 64;   // positions in a KV block
-  std::uint32_t context = 0;         // positions that the score buffers hold
+  bool pipelined = true;                // AttentionPart::kKeys, kScores, kValues, else kWhole
+  std::uint32_t heads_per_pass = 1;     // query heads that share one streaming of K and V
+  std::uint32_t block_tokens = 64;      // positions in a KV block
+  std::uint32_t context = 0;            // positions of the request
+  std::uint32_t tiles_per_kv_head = 1;  // tiles that take turns with a KV head's blocks
 };
 
 // Constants in activation memory, FP32 each, in this order. Copied in at boot.
@@ -48,10 +49,13 @@ struct TileMemory {
   std::uint32_t score_row_bytes = 0;
   std::uint32_t weights = 0;  // softmax's numerators, FP16, rows of weight_row_bytes
   std::uint32_t weight_row_bytes = 0;
-  std::uint32_t reciprocals = 0;    // 1 / softmax's denominators, FP32
-  std::uint32_t maximum = 0;        // FP32 scalar
-  std::uint32_t accumulators = 0;   // FP32, heads_per_pass rows of head_dim
-  std::uint32_t local_context = 0;  // FP16
+  // Per query head: FP32 sums (head_dim), the scores' maximum, and the softmax's denominator (or
+  // its reciprocal where no other tile shares the KV head).
+  std::uint32_t records = 0, record_bytes = 0;
+  // From all tiles that share a KV head, at the first of them: records by query head, then tile.
+  std::uint32_t gathered = 0;
+  std::uint32_t combined = 0, combine_scratch = 0, combine_scalars = 0;  // FP32
+  std::uint32_t local_context = 0;                                       // FP16
 
   // Activation function's working space.
   std::uint32_t slice_gate = 0, slice_up = 0;
@@ -75,10 +79,16 @@ std::uint32_t allocate_buffers(std::vector<TileBuffer>& buffers);
 TileMemory allocate_tile_memory(const ModelConfig& config, const MachineShape& machine,
                                 const AttentionShape& attention);
 
-// The attention shape with most overlap and fewest streams whose buffers fit, for `context`
-// positions and (if not 0) blocks of `block_tokens`. ModelError if none fits.
+// What a caller may fix; 0: the compiler chooses.
+struct AttentionWishes {
+  std::uint32_t block_tokens = 0;
+  std::uint32_t tiles_per_kv_head = 0;
+  bool allow_pipelined = true;
+};
+
+// The attention shape with fewest streams and most overlap whose buffers fit, for `context`
+// positions. ModelError if none fits.
 AttentionShape choose_attention_shape(const ModelConfig& config, const MachineShape& machine,
-                                      std::uint32_t context, std::uint32_t block_tokens,
-                                      bool allow_pipelined);
+                                      std::uint32_t context, const AttentionWishes& wishes);
 
 }  // namespace hpimvp::compiler

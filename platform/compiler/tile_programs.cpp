@@ -157,6 +157,8 @@ std::string attention_program_name(AttentionPart part) {
       return "attention_scores";
     case AttentionPart::kValues:
       return "attention_values";
+    case AttentionPart::kCombine:
+      return "attention_combine";
   }
   return "?";
 }

@@ -29,7 +29,8 @@ void emit_activation(sram_pim::Program& program, const ModelConfig& config,
 
 // Arguments of the attention programs: r1 position, r2 address of the layer's block table, r3
 // address of the position's row of RoPE angles (kKeys, kScores, kWhole of models with RoPE).
-// `block_table`: where the program keeps the table in control memory.
+// kCombine takes the position only. `block_table`: where the program keeps the table in control
+// memory.
 void emit_attention(sram_pim::Program& program, const ModelConfig& config,
                     const MachineShape& machine, const TileMemory& memory,
                     const AttentionShape& attention, AttentionPart part, std::uint32_t block_table);

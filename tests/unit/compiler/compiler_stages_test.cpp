@@ -74,7 +74,7 @@ void check_disjoint(std::vector<Interval> intervals) {
 }  // namespace
 
 TEST_CASE("operators wait for exactly what they need") {
-  const OperatorGraph graph = build_operator_graph(preset("llama-2-7b"), true);
+  const OperatorGraph graph = build_operator_graph(preset("llama-2-7b"), {true, false});
   CHECK(predecessor_names(graph, "layer0.attention_norm") == Names{"embedding"});
   CHECK(predecessor_names(graph, "layer3.key") == Names{"layer3.attention_norm"});
   CHECK(predecessor_names(graph, "layer3.value") == Names{"layer3.attention_norm"});
@@ -88,7 +88,7 @@ TEST_CASE("operators wait for exactly what they need") {
   CHECK(predecessor_names(graph, "layer4.attention_norm") == Names{"layer3.down"});
   CHECK(predecessor_names(graph, "classifier") == Names{"final_norm"});
 
-  const OperatorGraph opt = build_operator_graph(preset("opt-350m"), false);
+  const OperatorGraph opt = build_operator_graph(preset("opt-350m"), {false, false});
   CHECK(predecessor_names(opt, "embedding_sum") == Names{"embedding_projection", "position"});
   CHECK(predecessor_names(opt, "layer0.key") == Names{"embedding_sum"});
   CHECK(predecessor_names(opt, "layer0.attention") ==
@@ -102,7 +102,7 @@ TEST_CASE("a buffer is not overwritten before its last reader is done") {
       CAPTURE(name, pipelined);
       ModelConfig config = preset(name);
       config.layers = 3;
-      const OperatorGraph graph = build_operator_graph(config, pipelined);
+      const OperatorGraph graph = build_operator_graph(config, {pipelined, !pipelined});
       const auto before = reachability(graph);
       for (std::size_t writer = 0; writer < graph.operators.size(); ++writer) {
         for (const std::uint32_t value : graph.operators[writer].writes) {
@@ -220,11 +220,18 @@ TEST_CASE("every preset that fits becomes a plan; the others say how much is mis
   CHECK_NOTHROW(compile(preset("llama-2-70b"), machine(8), request(256, 768)));
 }
 
-TEST_CASE("long contexts fit by passes over the query heads, or are refused") {
+TEST_CASE("long contexts fit by more tiles a head or passes over the heads, or are refused") {
   const ModelConfig config = preset("llama-3.1-8b");
-  const CompiledPlan plan = compile(config, machine(), request(32000, 768));
-  CHECK(plan.attention.heads_per_pass < 4);
-  CHECK_THROWS_WITH(compile(config, machine(), request(100000, 100)),
+  const auto attention = [&](std::uint32_t tiles, std::uint32_t context) {
+    return compile(config, machine(4, tiles), request(context - 768, 768)).attention;
+  };
+  CHECK(attention(32, 1024).tiles_per_kv_head == 2);
+  CHECK(attention(32, 32768).tiles_per_kv_head == 4);
+  CHECK(attention(32, 32768).heads_per_pass == 4);
+  CHECK(attention(32, 131072).heads_per_pass < 4);
+  CHECK(attention(8, 32768).tiles_per_kv_head == 1);
+  CHECK(attention(8, 32768).heads_per_pass < 4);
+  CHECK_THROWS_WITH(compile(config, machine(4, 8), request(100000, 100)),
                     Contains("activation memory") && Contains("100100 positions") &&
                         Contains("attention scores"));
 }
