@@ -3,7 +3,7 @@
 // table of a DeviceDescription. For schedulers; it decides nothing itself.
 //
 // Ready times are pushed: issue() raises those of the commands that a constraint names, so that
-// earliest() only takes the largest of five numbers. Neither allocates. Copies are independent and
+// earliest() only takes the largest of four numbers. Neither allocates. Copies are independent and
 // cheap (about 10 KiB), which suits look-ahead.
 #pragma once
 
@@ -52,6 +52,16 @@ class CommandTiming {
 
  private:
   struct Table;  // the compiled constraints, shared by copies
+  struct Path;
+
+  Path path(DramCommand command, const CommandAddress& address) const;
+  template <typename Range>
+  void push_to_others(std::uint32_t level, std::uint32_t instance, const Range& range, Cycle cycle);
+  template <typename Window>
+  void push_window(const Window& window, const Path& path, Cycle cycle);
+  void change_rows(DramCommand command, const CommandAddress& address);
+  void open_group(const CommandAddress& address);
+  void close_operand_group(std::uint32_t operand_group);
 
   std::shared_ptr<const Table> table_;
   // Ready times, by instance (pseudo-channel, stack IDs, bank groups, banks, operand groups) and
@@ -59,6 +69,9 @@ class CommandTiming {
   std::vector<Cycle> ready_;
   std::vector<Cycle> history_;  // of the windows longer than 1: the last cycles plus 1, 0 for none
   std::vector<std::uint32_t> open_rows_;  // by bank
+  // In PIM mode: open banks of each operand group, and whether an activate group is open.
+  std::vector<std::uint32_t> open_in_operand_group_;
+  std::vector<std::uint8_t> activate_group_open_;
   std::uint32_t open_banks_ = 0;
   bool pim_mode_ = false;
   bool powered_down_ = false;

@@ -142,8 +142,12 @@ enum class ConstraintLevel : std::uint8_t {
   kStackId,
   kBankGroup,
   kBank,
-  kOperandGroup,  // PIM commands whose `address.bank` names an operand or activate group
+  kOperandGroup,   // MAC_AB, EW*_AB, PRE_AB, and ACT_AB of one of the group's activate groups
+  kActivateGroup,  // ACT_AB
+  kCount,
 };
+inline constexpr unsigned kConstraintLevels = static_cast<unsigned>(ConstraintLevel::kCount);
+
 const char* level_name(ConstraintLevel level);
 
 // A row of the table: a command of `after` comes no earlier than `latency` cycles behind the
@@ -189,6 +193,10 @@ struct DeviceDescription {
            bank_index / pim.banks_per_unit / pim.banks_per_activate_group * pim.banks_per_unit;
   }
 };
+
+// Whether a command acts on one instance of a level, so that a constraint may name both together.
+// Every command acts on its pseudo-channel.
+bool acts_on(DramCommand command, ConstraintLevel level);
 
 // Throws std::invalid_argument naming the first value that makes no sense: zero sizes, more than
 // CommandAddress can hold, groups that do not divide the banks, rows without commands.
