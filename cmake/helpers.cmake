@@ -25,12 +25,17 @@ function(hpimvp_add_test name)
                                   SKIP_RETURN_CODE 77)
 endfunction()
 
-# hpimvp_add_fuzzer(NAME SOURCES a.cpp ... DEPENDS lib ...): a libFuzzer target (preset "fuzz").
+# hpimvp_add_fuzzer(NAME SOURCES a.cpp ... DEPENDS lib ...): a libFuzzer target (preset "fuzz"); the
+# target "fuzzers" builds them all.
 function(hpimvp_add_fuzzer name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   if(HPIMVP_FUZZ)
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${name})
   endif()
 endfunction()
