@@ -34,7 +34,7 @@ set(HPIMVP_FIRMWARE_COMMON_SOURCES
     host/uart.cpp)
 list(TRANSFORM HPIMVP_FIRMWARE_COMMON_SOURCES PREPEND ${HPIMVP_FIRMWARE_DIR}/)
 
-# Compiles one source file; appends the object to the variable `objects` of the caller.
+# Compiles one source file with the caller's `flags`; appends the object to its variable `objects`.
 function(hpimvp_compile_firmware_source name source)
   cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
   cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE shown)
@@ -48,7 +48,7 @@ function(hpimvp_compile_firmware_source name source)
   endif()
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${HPIMVP_RISCV_CXX} ${HPIMVP_RISCV_FLAGS}
+    COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${HPIMVP_RISCV_CXX} ${flags}
             ${language_flags} -I${PROJECT_SOURCE_DIR} -I${HPIMVP_FIRMWARE_INCLUDE_DIR}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     DEPENDS ${source} ${HPIMVP_REGISTER_STAMP}
@@ -58,12 +58,16 @@ function(hpimvp_compile_firmware_source name source)
   set(objects ${objects} ${object} PARENT_SCOPE)
 endfunction()
 
-# hpimvp_add_firmware(NAME SOURCES a.cpp b.S ... [LINKER_SCRIPT file])
+# hpimvp_add_firmware(NAME SOURCES a.cpp b.S ... [LINKER_SCRIPT file] [LINK_TIME_OPTIMISATION])
 # A program for the host CPU: ${CMAKE_BINARY_DIR}/firmware/NAME.elf, built by the target NAME. Start-up
 # code, traps, UART and system controller come with it; the program defines
 # `extern "C" std::uint32_t firmware_main(std::uint64_t hart, std::uint64_t plan_address)`. See docs/firmware.md.
 function(hpimvp_add_firmware name)
-  cmake_parse_arguments(ARG "" "LINKER_SCRIPT" "SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "LINK_TIME_OPTIMISATION" "LINKER_SCRIPT" "SOURCES" ${ARGN})
+  set(flags ${HPIMVP_RISCV_FLAGS})
+  if(ARG_LINK_TIME_OPTIMISATION)
+    list(APPEND flags -flto)
+  endif()
   if(NOT ARG_LINKER_SCRIPT)
     set(ARG_LINKER_SCRIPT ${HPIMVP_FIRMWARE_DIR}/host/host.ld)
   endif()
@@ -76,7 +80,7 @@ function(hpimvp_add_firmware name)
   add_custom_command(
     OUTPUT ${elf}
     BYPRODUCTS ${elf}.map
-    COMMAND ${HPIMVP_RISCV_CC} ${HPIMVP_RISCV_FLAGS} -nostartfiles -static -Wl,--gc-sections
+    COMMAND ${HPIMVP_RISCV_CC} ${flags} -nostartfiles -static -Wl,--gc-sections
             -Wl,--fatal-warnings -Wl,-Map=${elf}.map -T ${ARG_LINKER_SCRIPT} ${objects} -o ${elf}
     DEPENDS ${objects} ${ARG_LINKER_SCRIPT}
     COMMENT "Linking firmware ${name}.elf"

@@ -1,7 +1,5 @@
 #include "firmware/host/command_queue_driver.h"
 
-#include "firmware/host/csr.h"
-
 namespace hpimvp::firmware {
 namespace queue = hal::command_queue;
 
@@ -12,6 +10,7 @@ CommandQueueDriver::CommandQueueDriver(std::uint64_t register_address, std::uint
       device_(device),
       ring_(ring),
       mask_(slots - 1),
+      next_slot_(ring),
       listener_(listener) {
   registers_.write_control(queue::make_control_reset(1));
   registers_.write_base(reinterpret_cast<std::uint64_t>(ring));
@@ -19,18 +18,6 @@ CommandQueueDriver::CommandQueueDriver(std::uint64_t register_address, std::uint
   registers_.write_interrupt_enable(queue::make_interrupt_enable_completion(1) |
                                     queue::make_interrupt_enable_error(1));
   registers_.write_control(queue::make_control_enable(1));
-}
-
-void CommandQueueDriver::submit() {
-  tail_ = (tail_ + 1) & mask_;
-  fence_memory_before_device();
-  registers_.write_tail(tail_);
-}
-
-std::uint32_t CommandQueueDriver::take_completed() {
-  const std::uint32_t completed = completed_;
-  completed_ = 0;
-  return completed;
 }
 
 queue::ErrorCode CommandQueueDriver::error_code() const {
@@ -42,15 +29,14 @@ void CommandQueueDriver::handle_interrupt() {
   registers_.write_interrupt_status(queue::make_interrupt_status_completion(1));
   const std::uint32_t head = registers_.read_head();
   if (head != head_) {
-    completed_ += (head - head_) & mask_;
+    const std::uint32_t completed = (head - head_) & mask_;
     head_ = head;
-    listener_.queue_has_news(*this);
+    listener_.queue_event(device_, completed, false);
     return;  // an error still pending interrupts again
   }
   if (queue::get_status_error(registers_.read_status()) != 0) {
     registers_.write_interrupt_status(queue::make_interrupt_status_error(1));
-    has_failed_ = true;
-    listener_.queue_has_news(*this);
+    listener_.queue_event(device_, 0, true);
   }
 }
 

@@ -4,17 +4,17 @@
 #include <cstdint>
 #include <string_view>
 
+#include "firmware/host/csr.h"
 #include "firmware/host/interrupt_controller.h"
 #include "hal/command_queue.h"
 
 namespace hpimvp::firmware {
 
-class CommandQueueDriver;
-
 // Who wants to know that something has happened to a queue. Called from the interrupt handler.
 class QueueListener {
  public:
-  virtual void queue_has_news(CommandQueueDriver& queue) = 0;
+  // `completed` more descriptors have completed, or the queue has stopped with an error.
+  virtual void queue_event(std::uint32_t device, std::uint32_t completed, bool failed) = 0;
 
  protected:
   ~QueueListener() = default;
@@ -35,12 +35,13 @@ class CommandQueueDriver final : public InterruptHandler {
 
   // The next free slot, where the caller writes a descriptor before submit(). The caller knows that
   // fewer than capacity() descriptors are submitted and not completed.
-  std::uint64_t* next_slot() { return ring_ + tail_ * kDescriptorWords; }
-  void submit();
-
-  // Descriptors completed since the last call.
-  std::uint32_t take_completed();
-  bool has_failed() const { return has_failed_; }
+  std::uint64_t* next_slot() { return next_slot_; }
+  void submit() {
+    tail_ = (tail_ + 1) & mask_;
+    next_slot_ = ring_ + tail_ * kDescriptorWords;
+    fence_memory_before_device();
+    registers_.write_tail(tail_);
+  }
 
   hal::command_queue::ErrorCode error_code() const;
   std::uint64_t error_address() const { return registers_.read_error_address(); }
@@ -52,10 +53,9 @@ class CommandQueueDriver final : public InterruptHandler {
   std::uint32_t device_;
   std::uint64_t* ring_;
   std::uint32_t mask_;
-  std::uint32_t tail_ = 0;       // as in the register TAIL
-  std::uint32_t head_ = 0;       // as last seen in HEAD
-  std::uint32_t completed_ = 0;  // not yet taken
-  bool has_failed_ = false;
+  std::uint32_t tail_ = 0;  // as in the register TAIL
+  std::uint32_t head_ = 0;  // as last seen in HEAD
+  std::uint64_t* next_slot_;
   QueueListener& listener_;
 };
 

@@ -26,6 +26,9 @@ inline std::uint64_t read_mcycle() {
   return value;
 }
 
+inline void mask_interrupts() {
+  asm volatile("csrci mstatus, 8" : : : "memory");
+}
 inline void unmask_interrupts() {
   asm volatile("csrsi mstatus, 8" : : : "memory");
 }

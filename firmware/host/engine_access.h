@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace hpimvp::firmware {
 
@@ -25,9 +26,14 @@ class EngineAccess {
   // Hands the descriptor in next_slot() over to the device.
   virtual void submit(std::uint32_t device) = 0;
 
-  // Sleeps until something has happened; called only while descriptors are submitted and not
-  // complete.
-  virtual DeviceEvent wait() = 0;
+  // Around a time in which descriptors are submitted and waited for: interrupts then need no traps.
+  virtual void begin_work() = 0;
+  virtual void end_work() = 0;
+
+  // Sleeps until something has happened, and reports what: at least one event, in the order in
+  // which they happened. Called inside begin_work() and end_work(), and only while descriptors are
+  // submitted and not complete. The events are valid until the next call.
+  virtual std::span<const DeviceEvent> wait() = 0;
 
  protected:
   ~EngineAccess() = default;

@@ -1,16 +1,21 @@
 #include "firmware/host/engine_pool.h"
 
-#include <bit>
-
-#include "firmware/host/csr.h"
-
 namespace hpimvp::firmware {
+namespace {
+
+std::uint64_t queue_count(const PlanView& plan) {
+  std::uint64_t count = 0;
+  for (const plan::Device& device : plan.devices()) count += takes_commands(device.kind) ? 1 : 0;
+  return count;
+}
+
+}  // namespace
 
 EnginePool::EnginePool(const PlanView& plan, InterruptController& interrupts, Arena& arena)
     : interrupts_(interrupts),
       queues_(arena.allocate<CommandQueueDriver*>(plan.devices().size())),
-      has_news_(arena.allocate<bool>(plan.devices().size())),
-      news_(arena.allocate<std::uint32_t>(std::bit_ceil(plan.devices().size()))) {
+      // An event for every descriptor in flight, and an error of every queue.
+      events_(arena.allocate<DeviceEvent>(queue_count(plan) * (kRingSlots + 1))) {
   constexpr std::uint64_t kRingAlignment = 64;
   for (std::uint32_t i = 0; i < plan.devices().size(); ++i) {
     const plan::Device& device = plan.devices()[i];
@@ -27,21 +32,16 @@ std::uint32_t EnginePool::ring_capacity(std::uint32_t device) const {
   return queues_[device] == nullptr ? 0 : queues_[device]->capacity();
 }
 
-DeviceEvent EnginePool::wait() {
-  const InterruptsMasked masked;
-  while (news_begin_ == news_end_) interrupts_.sleep_and_service();
-
-  const std::uint32_t device = news_[news_begin_++ & (news_.size() - 1)];
-  has_news_[device] = false;
+std::span<const DeviceEvent> EnginePool::wait() {
+  while (event_count_ == 0) interrupts_.sleep_and_service();
   fence_device_before_memory();
-  return {device, queues_[device]->take_completed(), queues_[device]->has_failed()};
+  const std::uint32_t count = event_count_;
+  event_count_ = 0;
+  return events_.first(count);
 }
 
-void EnginePool::queue_has_news(CommandQueueDriver& queue) {
-  const std::uint32_t device = queue.device();
-  if (has_news_[device]) return;
-  has_news_[device] = true;
-  news_[news_end_++ & (news_.size() - 1)] = device;
+void EnginePool::queue_event(std::uint32_t device, std::uint32_t completed, bool failed) {
+  events_[event_count_++] = {device, completed, failed};
 }
 
 }  // namespace hpimvp::firmware

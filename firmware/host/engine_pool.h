@@ -6,6 +6,7 @@
 
 #include "firmware/host/arena.h"
 #include "firmware/host/command_queue_driver.h"
+#include "firmware/host/csr.h"
 #include "firmware/host/engine_access.h"
 #include "firmware/host/interrupt_controller.h"
 #include "firmware/host/plan_view.h"
@@ -22,9 +23,11 @@ class EnginePool final : public EngineAccess, public QueueListener {
   std::uint32_t ring_capacity(std::uint32_t device) const override;
   std::uint64_t* next_slot(std::uint32_t device) override { return queues_[device]->next_slot(); }
   void submit(std::uint32_t device) override { queues_[device]->submit(); }
-  DeviceEvent wait() override;
+  void begin_work() override { mask_interrupts(); }
+  void end_work() override { unmask_interrupts(); }
+  std::span<const DeviceEvent> wait() override;
 
-  void queue_has_news(CommandQueueDriver& queue) override;
+  void queue_event(std::uint32_t device, std::uint32_t completed, bool failed) override;
 
   // Null: the device takes no commands.
   const CommandQueueDriver* queue(std::uint32_t device) const { return queues_[device]; }
@@ -34,10 +37,8 @@ class EnginePool final : public EngineAccess, public QueueListener {
 
   InterruptController& interrupts_;
   std::span<CommandQueueDriver*> queues_;  // by device
-  std::span<bool> has_news_;               // by device
-  std::span<std::uint32_t> news_;          // ring of devices with has_news_, oldest first
-  std::uint32_t news_begin_ = 0;           // free-running
-  std::uint32_t news_end_ = 0;
+  std::span<DeviceEvent> events_;          // since the last wait(), then what it returned
+  std::uint32_t event_count_ = 0;
 };
 
 }  // namespace hpimvp::firmware

@@ -24,6 +24,17 @@ constexpr std::uint32_t source_index(plan::PatchSource source) {
   return static_cast<std::uint32_t>(source);
 }
 
+class Work {
+ public:
+  explicit Work(EngineAccess& engines) : engines_(engines) { engines_.begin_work(); }
+  ~Work() { engines_.end_work(); }
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+
+ private:
+  EngineAccess& engines_;
+};
+
 // The words of a template; check_plan() made sure of their alignment.
 const std::uint64_t* template_words(const plan::DescriptorTemplate& descriptor) {
   return reinterpret_cast<const std::uint64_t*>(descriptor.descriptor);
@@ -45,6 +56,7 @@ OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines
   for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
     const std::uint32_t capacity = engines.ring_capacity(device);
     const std::uint32_t slots = std::bit_ceil(capacity);
+    if (capacity != 0) smallest_ring_ = std::min(smallest_ring_, capacity);
     in_flight_[device] = {.operators = arena.allocate<std::uint32_t>(slots).data(),
                           .mask = slots - 1,
                           .capacity = capacity,
@@ -78,26 +90,30 @@ void OperatorScheduler::build_successors(Arena& arena) {
 }
 
 std::optional<EngineFailure> OperatorScheduler::run_boot_descriptors() {
+  const Work work(engines_);
   for (const auto& descriptor : descriptors_.first(plan_.header().boot_descriptor_count)) {
     std::uint64_t* const slot = engines_.next_slot(descriptor.device);
     std::copy_n(template_words(descriptor), kWords, slot);
     slot[0] = header_for(slot[0], CommandHeader::kNoOperation);
     engines_.submit(descriptor.device);
-    DeviceEvent event;
-    do {
-      event = engines_.wait();
+    for (bool complete = false; !complete;) {
+      const DeviceEvent event = engines_.wait().front();  // nothing else is in flight
       if (event.failed) return EngineFailure{event.device, EngineFailure::kBootDescriptor};
-    } while (event.completed == 0);
+      complete = event.completed != 0;
+    }
   }
   return {};
 }
 
 std::optional<EngineFailure> OperatorScheduler::run_position(const PositionInputs& inputs) {
+  const Work work(engines_);
   start_position(inputs);
   for (;;) {
     issue_ready();
     if (completed_ == operators_.size()) return {};
-    if (const auto failure = collect(engines_.wait())) return failure;
+    for (const DeviceEvent& event : engines_.wait()) {
+      if (const auto failure = collect(event)) return failure;
+    }
   }
 }
 
@@ -133,6 +149,7 @@ void OperatorScheduler::issue_ready() {
 }
 
 bool OperatorScheduler::has_room(const plan::Operator& op) const {
+  if (in_flight_count_ < smallest_ring_) return true;  // even if all were on one device
   for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
     const InFlight& device = in_flight_[descriptors_[op.first_descriptor + d].device];
     if (device.end - device.begin >= device.capacity) return false;
@@ -144,6 +161,7 @@ void OperatorScheduler::issue(std::uint32_t index) {
   const plan::Operator& op = operators_[index];
   if (progress_ != nullptr) progress_->operator_start(index);
   states_[index].incomplete_descriptors = op.descriptor_count;
+  in_flight_count_ += op.descriptor_count;
   patch_values_[source_index(plan::PatchSource::kBlockTableAddress)] =
       first_block_table_ + op.layer * block_table_stride_;
   for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
@@ -155,6 +173,7 @@ void OperatorScheduler::submit(const plan::DescriptorTemplate& descriptor, std::
   std::uint64_t* const slot = engines_.next_slot(descriptor.device);
   const auto* const words = template_words(descriptor);
   slot[0] = header_for(words[0], index);
+#pragma GCC unroll 7
   for (std::uint32_t word = 1; word < kWords; ++word) slot[word] = words[word];
   for (std::uint32_t p = 0; p < descriptor.patch_count; ++p) {
     const plan::Patch& patch = descriptor.patches[p];
@@ -175,6 +194,7 @@ void OperatorScheduler::complete(std::uint32_t index) {
 }
 
 std::optional<EngineFailure> OperatorScheduler::collect(const DeviceEvent& event) {
+  in_flight_count_ -= event.completed;
   InFlight& device = in_flight_[event.device];
   for (std::uint32_t i = 0; i < event.completed; ++i) {
     const std::uint32_t index = device.operators[device.begin++ & device.mask];

@@ -83,6 +83,9 @@ class OperatorScheduler {
   std::span<std::uint32_t> ready_;  // in the order of becoming ready; an operator enters once
   std::span<InFlight> in_flight_;   // by device
 
+  std::uint32_t smallest_ring_ = ~0u;  // capacity of a device
+  std::uint32_t in_flight_count_ = 0;  // descriptors, over all devices
+
   std::uint32_t ready_begin_ = 0;
   std::uint32_t ready_end_ = 0;
   std::uint32_t completed_ = 0;

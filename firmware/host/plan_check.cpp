@@ -66,7 +66,9 @@ Problem check_arrays(const PlanView& view) {
 }
 
 Problem check_devices(const PlanView& view) {
+  constexpr std::size_t kMostDevices = 1024;
   const auto devices = view.devices();
+  if (devices.size() > kMostDevices) return in_header("too many devices", devices.size());
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const auto problem = [&](std::string_view what, std::uint64_t value) {
       return PlanProblem{what, "device", i, value};

@@ -1,5 +1,6 @@
 #include "tests/unit/firmware/fake_machine.h"
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 
@@ -24,6 +25,8 @@ FakeEngines::FakeEngines(std::vector<std::uint32_t> capacities, std::uint32_t se
     : capacities_(std::move(capacities)),
       slots_(capacities_.size()),
       in_flight_(capacities_.size()),
+      completed_(capacities_.size()),
+      is_interrupting_(capacities_.size()),
       random_(seed) {}
 
 void FakeEngines::submit(std::uint32_t device) {
@@ -39,24 +42,46 @@ bool FakeEngines::is_stuck(std::uint32_t device) const {
          operation_of(in_flight_[device].front()) == fails_at.second;
 }
 
-DeviceEvent FakeEngines::wait() {
-  std::vector<std::uint32_t> busy;
-  for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
-    if (!in_flight_[device].empty()) busy.push_back(device);
+std::span<const DeviceEvent> FakeEngines::wait() {
+  events_.clear();
+  while (events_.empty()) {
+    std::vector<std::uint32_t> busy;
+    for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
+      if (!in_flight_[device].empty() && !is_stuck(device)) busy.push_back(device);
+    }
+    std::shuffle(busy.begin(), busy.end(), random_);
+    if (!busy.empty()) busy.resize(1 + random_() % busy.size());
+    for (const std::uint32_t device : busy) advance(device);
+    collect_interrupts();
+    if (busy.empty() && events_.empty()) {
+      throw std::logic_error("no interrupt will come: a real hart would sleep for ever");
+    }
   }
-  if (busy.empty()) throw std::logic_error("waiting for nothing: a real hart would sleep for ever");
-  const std::uint32_t device = busy[random_() % busy.size()];
-  DeviceEvent event = {device, 0, false};
-  // Sometimes several completions are seen at once, sometimes a wake-up finds none.
-  const std::uint32_t wanted = random_() % 4;
-  while (event.completed < wanted && !in_flight_[device].empty() && !is_stuck(device)) {
+  return events_;
+}
+
+// Completes some descriptors; sometimes several, sometimes none.
+void FakeEngines::advance(std::uint32_t device) {
+  for (std::uint32_t wanted = random_() % 4; wanted != 0; --wanted) {
+    if (in_flight_[device].empty() || is_stuck(device)) return;
     const Descriptor descriptor = in_flight_[device].front();
     in_flight_[device].pop_front();
-    ++event.completed;
+    ++completed_[device];
+    if ((descriptor[0] >> 16 & 1) != 0) is_interrupting_[device] = true;
     if (on_complete) on_complete(device, descriptor);
   }
-  event.failed = is_stuck(device);
-  return event;
+}
+
+// A device is heard of only if a descriptor with the interrupt flag has completed, or if it
+// stopped.
+void FakeEngines::collect_interrupts() {
+  for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
+    if (!is_interrupting_[device] && !is_stuck(device)) continue;
+    events_.push_back({device, completed_[device], is_stuck(device)});
+    completed_[device] = 0;
+    is_interrupting_[device] = false;
+    ++interrupts_;
+  }
 }
 
 bool FakeEngines::is_idle() const {

@@ -40,8 +40,10 @@ class FakeEngines final : public EngineAccess {
 
   std::uint32_t ring_capacity(std::uint32_t device) const override { return capacities_[device]; }
   std::uint64_t* next_slot(std::uint32_t device) override { return slots_[device].data(); }
+  void begin_work() override {}
+  void end_work() override {}
   void submit(std::uint32_t device) override;
-  DeviceEvent wait() override;
+  std::span<const DeviceEvent> wait() override;
 
   // Called for each descriptor when it is submitted, and when it completes.
   std::function<void(std::uint32_t device, const Descriptor&)> on_submit;
@@ -52,15 +54,22 @@ class FakeEngines final : public EngineAccess {
 
   bool is_idle() const;
   std::size_t most_in_flight() const { return most_in_flight_; }
+  std::size_t interrupts() const { return interrupts_; }
 
  private:
   bool is_stuck(std::uint32_t device) const;
+  void advance(std::uint32_t device);
+  void collect_interrupts();
 
   std::vector<std::uint32_t> capacities_;
   std::vector<Descriptor> slots_;
   std::vector<std::deque<Descriptor>> in_flight_;
+  std::vector<std::uint32_t> completed_;  // since the last event
+  std::vector<bool> is_interrupting_;
+  std::vector<DeviceEvent> events_;
   std::mt19937 random_;
   std::size_t most_in_flight_ = 0;
+  std::size_t interrupts_ = 0;
 };
 
 // Progress as text: "prefill 3", "token 7" and so on.
