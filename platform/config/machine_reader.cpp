@@ -30,6 +30,10 @@ void read_host(ObjectReader& machine, hpim::HostConfig& host) {
   reader->read_integer("memory_mib", host.memory_mib, 64, 65'536);
   reader->read_number("quantum_us", host.quantum_us, 0.001, 10'000);
   reader->read_integer("mmio_latency_cycles", host.mmio_latency_cycles, 0, kMostCycles);
+  reader->read_number("memory_latency_ns", host.memory_latency_ns, 0, 100'000);
+  reader->read_number("memory_gb_per_s", host.memory_gb_per_s, 0.001, 100'000);
+  reader->read_integer("cache_misses_per_thousand", host.cache_misses_per_thousand, 0, 1000);
+  reader->read_integer("timer_hz", host.timer_hz, 1000, 1'000'000'000);
   reader->finish();
 }
 
@@ -135,7 +139,25 @@ void read_sram_pim(const Document& document, ObjectReader& machine, hpim::SramPi
   }
 }
 
-void read_noc(ObjectReader& machine, hpim::NocConfig& noc) {
+void read_placement(const Document& document, ObjectReader& noc,
+                    std::vector<interconnect::MeshNode>& placement) {
+  const Json* nodes = noc.find("placement");
+  if (nodes == nullptr) return;
+  const std::string pointer = noc.child_pointer("placement");
+  if (!nodes->is_object()) {
+    noc.fail("placement", "expected an object of nodes, found " + describe_value(*nodes));
+  }
+  for (const auto& [name, place] : nodes->items()) {
+    ObjectReader reader(document, pointer + "/" + pointer_token(name));
+    interconnect::MeshNode node{name, 0, 0};
+    reader.read_integer("x", node.x, 0, 255);
+    reader.read_integer("y", node.y, 0, 255);
+    reader.finish();
+    placement.push_back(node);
+  }
+}
+
+void read_noc(const Document& document, ObjectReader& machine, hpim::NocConfig& noc) {
   auto reader = machine.child("noc");
   if (!reader) return;
   read_clock(*reader, noc.clock_mhz);
@@ -143,6 +165,8 @@ void read_noc(ObjectReader& machine, hpim::NocConfig& noc) {
   if (noc.flit_bits % 8 != 0) reader->fail("flit_bits", "expected a multiple of 8");
   reader->read_integer("hop_cycles", noc.hop_cycles, 1, kMostCycles);
   reader->read_integer("packet_payload_bytes", noc.packet_payload_bytes, 32, 1u << 20);
+  reader->read_integer("columns", noc.columns, 1, 64);
+  read_placement(document, *reader, noc.placement);
   reader->finish();
 }
 
@@ -213,7 +237,7 @@ HpimMachineConfig read_machine(const Document& document, const std::string& poin
   read_host(machine, config.host);
   read_hbm(document, machine, config.hbm);
   read_sram_pim(document, machine, config.sram_pim);
-  read_noc(machine, config.noc);
+  read_noc(document, machine, config.noc);
   read_dma(machine, config.dma);
   read_uart(machine, config.uart);
   read_blocks(document, machine, "blocks", config.blocks);

@@ -46,10 +46,10 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
   const Scenario scenario = read(R"({
     "machine": {
       "preset": "hpim",
-      "host": { "clock_mhz": 1500, "quantum_us": 5 },
+      "host": { "clock_mhz": 1500, "quantum_us": 5, "memory_latency_ns": 45.5 },
       "hbm": { "stacks": 2, "rows": 1000, "timing": { "four_activates": 24 }, "pim": { "mac_period": 4 } },
       "sram_pim": { "tiles": 8 },
-      "noc": { "flit_bits": 512 },
+      "noc": { "flit_bits": 512, "columns": 6, "placement": { "dma": { "x": 5, "y": 2 } } },
       "extra_blocks": [
         { "block": "uart16550", "name": "uart1", "address": "0x10009000", "size": 4096, "interrupt": 9 }
       ]
@@ -64,7 +64,13 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
   CHECK(scenario.machine.hbm.stack.timing.four_activates == 24);
   CHECK(scenario.machine.hbm.stack.pim.mac_period == 4);
   CHECK(scenario.machine.sram_pim.tiles == 8);
+  CHECK(scenario.machine.host.memory_latency_ns == 45.5);
   CHECK(scenario.machine.noc.flit_bits == 512);
+  CHECK(scenario.machine.noc.columns == 6);
+  REQUIRE(scenario.machine.noc.placement.size() == 1);
+  CHECK(scenario.machine.noc.placement[0].name == "dma");
+  CHECK(scenario.machine.noc.placement[0].x == 5);
+  CHECK(scenario.machine.noc.placement[0].y == 2);
   REQUIRE(scenario.machine.extra_blocks.size() == 1);
   CHECK(scenario.machine.extra_blocks[0].address == 0x10009000);
   CHECK_THAT(scenario.machine.extra_blocks[0].place,
