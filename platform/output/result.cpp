@@ -14,7 +14,7 @@ namespace hpimvp::output {
 namespace {
 
 double seconds(std::uint64_t time_ps) {
-  return static_cast<double>(time_ps) * 1e-12;
+  return static_cast<double>(time_ps) / 1e12;
 }
 
 Json statistics_json(const common::Statistics& statistics) {

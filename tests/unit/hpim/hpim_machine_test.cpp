@@ -2,6 +2,8 @@
 #include "platform/hpim/hpim_machine.h"
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -108,6 +110,7 @@ TEST_CASE("a CPU that sleeps for ever is a deadlock with an explanation") {
   CHECK_THAT(status.message, Catch::StartsWith("nothing can happen any more: the CPU waits for an "
                                                "interrupt at pc 0x8"));
   CHECK_THAT(status.message, Catch::Contains("mie 0x0"));
+  CHECK_THAT(status.message, Catch::Contains("\n  dma: HEAD 0, TAIL 3, not enabled"));
 }
 
 TEST_CASE("a trap before there is a handler ends the run") {
@@ -145,6 +148,85 @@ TEST_CASE("the boot parameter is in a1 and in the system controller") {
   CHECK(bench.machine->cpu().core().x(11) == 0x8123'4560);
   const auto bytes = bench.machine->read_memory(0x1000'1000, 8);
   CHECK(bytes == std::vector<std::uint8_t>{0x60, 0x45, 0x23, 0x81, 0, 0, 0, 0});
+}
+
+TEST_CASE("every block of the whole machine answers where the device table says") {
+  const BlockRegistry registry = standard_blocks();
+  HpimMachineConfig config;
+  config.hbm.stacks = 3;
+  config.sram_pim.tiles = 9;
+  HpimMachine machine("hpim", resolve(config, registry), {});
+  const auto read32 = [&](std::uint64_t address) {
+    const auto bytes = machine.read_memory(address, 4);
+    return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | bytes[3] << 24;
+  };
+  int tiles = 0;
+  int stacks = 0;
+  for (const auto& device : device_table(machine.topology())) {
+    using hpimvp::plan::DeviceKind;
+    if (device.kind == DeviceKind::kSramPimTile) {
+      CHECK(read32(device.register_address) == tiles++);
+    }
+    if (device.kind == DeviceKind::kHbmPimStack) {
+      CHECK(read32(device.register_address + 0x100) == stacks++);
+    }
+    if (device.kind == DeviceKind::kSramPimDispatcher) {
+      CHECK(read32(device.register_address + 0x100) == 9);
+    }
+    if (device.memory_bytes != 0) {
+      const std::vector<std::uint8_t> mark = {static_cast<std::uint8_t>(device.index), 7, 8, 9};
+      machine.load_memory(device.memory_address, mark);
+      CHECK(machine.read_memory(device.memory_address, 4) == mark);
+    }
+  }
+  CHECK(tiles == 9);
+  CHECK(stacks == 3);
+}
+
+TEST_CASE("payload memory keeps nothing in timing mode, control memory does") {
+  const BlockRegistry registry = standard_blocks();
+  HpimMachineConfig config;
+  config.data_mode = DataMode::kTiming;
+  HpimMachine machine("hpim", resolve(config, registry), {});
+  const std::vector<std::uint8_t> mark = {1, 2, 3, 4};
+  const std::vector<std::uint8_t> zeros = {0, 0, 0, 0};
+  const auto kept = [&](std::uint64_t address) {
+    machine.load_memory(address, mark);
+    return machine.read_memory(address, 4);
+  };
+  CHECK(kept(0x10'0000'0000) == zeros);  // stack 0
+  CHECK(kept(0x4000'0000) == zeros);     // activation memory of tile 0
+  CHECK(kept(0x4008'0000) == mark);      // control memory of tile 0
+  CHECK(kept(0x8000'0000) == mark);      // host memory
+}
+
+TEST_CASE("lines and markers are told to who listens") {
+  struct Recorder : hpimvp::common::ActivitySink {
+    std::vector<std::string> names;
+    std::map<std::string, int> changes;
+    hpimvp::common::SignalId declare_signal(std::string_view name, unsigned,
+                                            const std::vector<std::string>&) override {
+      names.emplace_back(name);
+      return static_cast<hpimvp::common::SignalId>(names.size() - 1);
+    }
+    void change(hpimvp::common::SignalId signal, std::uint64_t, std::uint64_t) override {
+      ++changes[names[signal]];
+    }
+    std::uint32_t declare_engine(std::string_view) override { return 0; }
+    void operation(std::uint32_t, std::uint32_t, std::uint64_t, std::uint64_t) override {}
+  } recorder;
+  const BlockRegistry registry = host_registry();
+  MachineOptions options;
+  options.activity = &recorder;
+  HpimMachine machine("hpim", resolve(host_only(), registry), options);
+  machine.load_firmware(
+      hpimvp::common::load_elf_file(HPIMVP_FIRMWARE_FOLDER "/firmware_test_dma_copy.elf"));
+  REQUIRE(machine.run(1'000'000'000'000).reason == StopReason::kExit);
+  CHECK(recorder.changes["dma.busy"] >= 2 * 11);
+  CHECK(recorder.changes["dma.interrupt"] >= 2);
+  CHECK(recorder.changes["host.external_interrupt"] >= 2);
+  CHECK(recorder.changes["noc.dma.injecting"] > 0);
+  CHECK(recorder.changes["uart.interrupt"] == 0);
 }
 
 TEST_CASE("an image that is not for this CPU is refused") {
