@@ -1,10 +1,10 @@
 #include "tests/conformance/riscv_random_program.h"
 
 #include <algorithm>
-#include <functional>
 #include <stdexcept>
 
 #include "tests/conformance/qemu_riscv.h"
+#include "tests/conformance/riscv_form_catalog.h"
 #include "tests/conformance/riscv_operands.h"
 
 namespace hpimvp::conformance {
@@ -41,145 +41,6 @@ constexpr int kMtval = 0x343;
 
 // An address where both machines have nothing: accesses fault.
 constexpr std::int64_t kUnmappedAddress = 0x200000;
-
-bool writes_integer_register(Format format) {
-  switch (format) {
-    case Format::kRegister:
-    case Format::kImmediate:
-    case Format::kShift64:
-    case Format::kShift32:
-    case Format::kUnary:
-    case Format::kUpper:
-    case Format::kJump:
-    case Format::kJumpRegister:
-    case Format::kLoad:
-    case Format::kCsr:
-    case Format::kCsrImmediate:
-    case Format::kLoadReserved:
-    case Format::kAtomic:
-    case Format::kFpCompare:
-    case Format::kFpToInt:
-    case Format::kFpMoveToInt:
-    case Format::kCompressedAddi4spn:
-    case Format::kCompressedLoadWord:
-    case Format::kCompressedLoadDouble:
-    case Format::kCompressedImmediate:
-    case Format::kCompressedAndi:
-    case Format::kCompressedLui:
-    case Format::kCompressedShift:
-    case Format::kCompressedShiftPrime:
-    case Format::kCompressedArithmetic:
-    case Format::kCompressedLoadWordSp:
-    case Format::kCompressedLoadDoubleSp:
-    case Format::kCompressedTwoRegisters:
-      return true;
-    default:
-      return false;
-  }
-}
-
-// Bytes that a load, store or atomic moves.
-unsigned access_bytes(const InstructionForm& form) {
-  switch (form.format) {
-    case Format::kCompressedLoadWord:
-    case Format::kCompressedStoreWord:
-    case Format::kCompressedLoadWordSp:
-    case Format::kCompressedStoreWordSp:
-      return 4;
-    default:
-      return is_compressed(form.format) ? 8U : 1U << (form.match >> 12 & 3);
-  }
-}
-
-bool is_store(Format format) {
-  return format == Format::kStore || format == Format::kFpStore ||
-         format == Format::kCompressedStoreWord || format == Format::kCompressedStoreDouble ||
-         format == Format::kCompressedFpStore || format == Format::kCompressedStoreWordSp ||
-         format == Format::kCompressedStoreDoubleSp || format == Format::kCompressedFpStoreSp;
-}
-
-bool uses_stack_pointer(Format format) {
-  return format >= Format::kCompressedLoadWordSp && format <= Format::kCompressedFpStoreSp;
-}
-
-using FormList = std::vector<const InstructionForm*>;
-
-FormList forms_where(const std::function<bool(const InstructionForm&)>& wanted) {
-  FormList list;
-  for (const InstructionForm& form : instruction_forms()) {
-    if (wanted(form)) list.push_back(&form);
-  }
-  return list;
-}
-
-bool has_format(const InstructionForm& form, std::initializer_list<Format> formats) {
-  return std::find(formats.begin(), formats.end(), form.format) != formats.end();
-}
-
-FloatWidth width_of(Extension extension) {
-  switch (extension) {
-    case Extension::kF:
-      return FloatWidth::kSingle;
-    case Extension::kD:
-      return FloatWidth::kDouble;
-    case Extension::kZfh:
-      return FloatWidth::kHalf;
-    default:
-      return FloatWidth::kNone;
-  }
-}
-
-// The instruction forms by the kind of experiment that exercises them.
-struct FormCatalog {
-  FormList integer = forms_where([](const InstructionForm& f) {
-    return has_format(f, {Format::kRegister, Format::kImmediate, Format::kShift64, Format::kShift32,
-                          Format::kUnary, Format::kUpper});
-  });
-  FormList compressed = forms_where([](const InstructionForm& f) {
-    return f.mnemonic == "c.nop" ||
-           has_format(f,
-                      {Format::kCompressedAddi4spn, Format::kCompressedImmediate,
-                       Format::kCompressedAndi, Format::kCompressedAddi16sp, Format::kCompressedLui,
-                       Format::kCompressedShift, Format::kCompressedShiftPrime,
-                       Format::kCompressedArithmetic, Format::kCompressedTwoRegisters});
-  });
-  FormList memory = forms_where([](const InstructionForm& f) {
-    return has_format(f, {Format::kLoad, Format::kStore, Format::kFpLoad, Format::kFpStore});
-  });
-  FormList compressed_memory = forms_where([](const InstructionForm& f) {
-    return uses_stack_pointer(f.format) ||
-           has_format(f, {Format::kCompressedLoadWord, Format::kCompressedLoadDouble,
-                          Format::kCompressedFpLoad, Format::kCompressedStoreWord,
-                          Format::kCompressedStoreDouble, Format::kCompressedFpStore});
-  });
-  FormList atomic = forms_where([](const InstructionForm& f) {
-    return f.format == Format::kAtomic && f.mnemonic.substr(0, 3) == "amo";
-  });
-  FormList branches = forms_where([](const InstructionForm& f) {
-    return has_format(f, {Format::kBranch, Format::kCompressedBranch});
-  });
-  FormList csr = forms_where([](const InstructionForm& f) {
-    return has_format(f, {Format::kCsr, Format::kCsrImmediate});
-  });
-  // Floating-point arithmetic by the width of its operands (of its result, from integers).
-  FormList half = float_forms(FloatWidth::kHalf);
-  FormList single = float_forms(FloatWidth::kSingle);
-  FormList wide = float_forms(FloatWidth::kDouble);
-
-  const FormList& of_width(FloatWidth width) const {
-    return width == FloatWidth::kHalf ? half : width == FloatWidth::kSingle ? single : wide;
-  }
-
- private:
-  static FormList float_forms(FloatWidth width) {
-    return forms_where([width](const InstructionForm& f) {
-      if (has_format(f, {Format::kIntToFp, Format::kIntMoveToFp})) {
-        return width_of(f.extension) == width;
-      }
-      return reads_float_rs1(f.format) && f.source_width == width;
-    });
-  }
-};
 
 class RandomProgramGenerator {
  public:
@@ -517,7 +378,8 @@ std::uint8_t RandomProgramGenerator::float_operand() {
 
 void RandomProgramGenerator::emit_float() {
   Instruction in = operands_for(*random_.pick(forms_.of_width(width_)));
-  if (has_format(*in.form, {Format::kIntToFp, Format::kIntMoveToFp})) {
+  const Format format = in.form->format;
+  if (format == Format::kIntToFp || format == Format::kIntMoveToFp) {
     if (random_.chance(80)) in.rs1 = fresh_integer_;
   } else {
     in.rs1 = float_operand();
