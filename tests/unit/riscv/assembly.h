@@ -110,6 +110,18 @@ constexpr std::uint32_t fadd_s(int rd, int rs1, int rs2) {
 constexpr std::uint32_t feq_s(int rd, int rs1, int rs2) {
   return r_type(0x53, 0x50, 2, rd, rs1, rs2);
 }
+constexpr std::uint32_t op_immediate(int funct3, int rd, int rs1, int immediate) {
+  return i_type(0x13, funct3, rd, rs1, immediate);
+}
+constexpr std::uint32_t op_immediate_32(int funct3, int rd, int rs1, int immediate) {
+  return i_type(0x1b, funct3, rd, rs1, immediate);
+}
+constexpr std::uint32_t op(int funct7, int funct3, int rd, int rs1, int rs2) {
+  return r_type(0x33, funct7, funct3, rd, rs1, rs2);
+}
+constexpr std::uint32_t op_32(int funct7, int funct3, int rd, int rs1, int rs2) {
+  return r_type(0x3b, funct7, funct3, rd, rs1, rs2);
+}
 inline constexpr std::uint32_t kEcall = 0x00000073;
 inline constexpr std::uint32_t kEbreak = 0x00100073;
 inline constexpr std::uint32_t kMret = 0x30200073;

@@ -88,38 +88,96 @@ TEST_CASE("cycles: the table is configurable and mcycle shows it") {
   CHECK(machine.core.x(kA0) == 10 + 1 + 2);
 }
 
+namespace {
+
+/// Instructions that the interpreter executes alone or fused with a neighbour.
+class RandomCode {
+ public:
+  explicit RandomCode(std::uint64_t seed) : random_(seed) {}
+
+  std::uint32_t next() {
+    const int rd = any(), a = any(), b = any();
+    switch (pick(30)) {
+      case 0:
+        return lw(rd, kT0, 8 * pick(100));
+      case 1:
+        return ld(rd, kT0, 8 * pick(100));
+      case 2:
+        return i_type(0x03, 1, rd, kT0, 2 * pick(400));  // lh
+      case 3:
+        return i_type(0x03, 4, rd, kT0, pick(800));  // lbu
+      case 4:
+        return sd(a, kT0, 8 * pick(100));
+      case 5:
+        return sw(a, kT0, 8 * pick(100));
+      case 6:
+        return divu(rd, a, b);
+      case 7:
+        return mul(rd, a, b);
+      case 8:
+        return op_32(1, 0, rd, a, b);  // mulw
+      case 9:
+        return op_32(0, 0, rd, a, b);  // addw
+      case 10:
+        return op_32(0x20, 0, rd, a, b);  // subw
+      case 11:
+        return op(0, 4, rd, a, b);  // xor
+      case 12:
+        return op(0, 7, rd, a, b);  // and
+      case 13:
+        return op(0x10, 4, rd, a, b);  // sh2add
+      case 14:
+        return op(0x10, 6, rd, a, b);  // sh3add
+      case 15:
+        return op_32(4, 4, rd, a, 0);  // zext.h
+      case 16:
+        return op_immediate(7, rd, a, pick(4096) - 2048);  // andi
+      case 17:
+        return op_immediate(1, rd, a, pick(64));  // slli
+      case 18:
+        return op_immediate(5, rd, a, pick(64));  // srli
+      case 19:
+        return op_immediate_32(5, rd, a, pick(32));  // srliw
+      case 20:
+        return op_immediate_32(0, rd, a, pick(4096) - 2048);  // addiw
+      case 21:
+        return addi(rd, 0, pick(4096) - 2048);
+      case 22:
+        return addi(rd, a, 0);
+      case 23:
+        return add(rd, 0, b);
+      case 24:
+        return add(rd, a, b);
+      case 25:
+        return lui(rd, static_cast<std::uint32_t>(random_()) & 0xfffff);
+      case 26:
+        return auipc(rd, static_cast<std::uint32_t>(random_()) & 0xfffff);
+      case 27:
+      case 28: {
+        constexpr int kConditions[] = {0, 1, 4, 5, 6, 7};
+        return branch(kConditions[pick(6)], a, pick(3) == 0 ? 0 : b, 4 * (1 + pick(5)));
+      }
+      default:
+        return addi(rd, a, pick(4096) - 2048);
+    }
+  }
+
+ private:
+  int pick(int count) { return static_cast<int>(random_() % static_cast<unsigned>(count)); }
+  /// Few registers make many dependences.
+  int any() { return pick(12) == 0 ? 0 : 8 + pick(5); }
+
+  std::mt19937_64 random_;
+};
+
+}  // namespace
+
 TEST_CASE("cycles: stepping, short runs, long runs and bus fetches agree on random code") {
   const std::uint64_t seed = hpimvp::random_seed(5);
   INFO("HPIMVP_SEED=" << seed);
-  std::mt19937_64 random(seed);
-  const auto pick = [&](int count) { return static_cast<int>(random() % count); };
+  RandomCode random(seed);
   std::vector<std::uint32_t> code;
-  for (int i = 0; i < 2000; ++i) {
-    const int rd = 8 + pick(8), a = 8 + pick(8), b = 8 + pick(8);
-    switch (pick(8)) {
-      case 0:
-        code.push_back(lw(rd, kT0, 8 * pick(100)));
-        break;
-      case 1:
-        code.push_back(sd(a, kT0, 8 * pick(100)));
-        break;
-      case 2:
-        code.push_back(mul(rd, a, b));
-        break;
-      case 3:
-        code.push_back(divu(rd, a, b));
-        break;
-      case 4:
-        code.push_back(beq(a, b, 4 * (1 + pick(5))));
-        break;
-      case 5:
-        code.push_back(bne(a, b, 4 * (1 + pick(5))));
-        break;
-      default:
-        code.push_back(random() % 2 ? addi(rd, a, pick(2000) - 1000) : add(rd, a, b));
-        break;
-    }
-  }
+  for (int i = 0; i < 6000; ++i) code.push_back(random.next());
   for (int i = 0; i < 6; ++i) code.push_back(jal(0, 0));
   constexpr std::uint64_t kLong = 5000;
   const auto outcome = [&](bool direct, auto advance) {
