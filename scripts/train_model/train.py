@@ -31,10 +31,10 @@ from tokenizer import BOS, Tokenizer
 TOKENS_PER_STEP = 4096
 SHORT_LENGTH = 256
 # The last part of the training sees whole contexts; before it, short ones are several times cheaper.
-LONG_FRACTION = 0.12
+LONG_FRACTION = 0.2
 WARMUP_STEPS = 100
 # The learning rate stays at its peak until this last part, in which it falls to zero.
-DECAY_FRACTION = 0.4
+DECAY_FRACTION = 0.2
 TOKENIZER_STORIES = 4000
 TOKENIZER_SEED = 1 << 32
 VALIDATION_SEED = 1 << 33
@@ -44,7 +44,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder that receives the model")
     parser.add_argument("--hugging-face", type=Path, help="also write a Hugging Face folder here")
-    parser.add_argument("--steps", type=int, default=6000, help="optimiser steps of 4096 tokens (default 6000)")
+    parser.add_argument("--steps", type=int, default=1250, help="optimiser steps of 4096 tokens (default 1250)")
     parser.add_argument("--minutes", type=float, help="stop after this time instead of after --steps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="save progress here and continue from it if it exists")
@@ -126,10 +126,10 @@ def train(model, grammar, tokenizer, arguments):
         optimizer.step(rate_scale(progress.step, progress.fraction))
         progress.step += 1
         progress.seconds += time.monotonic() - begin
-        if progress.step % 50 == 0:
+        if progress.step % 25 == 0:
             report(progress, recent, length)
             recent.clear()
-        if arguments.checkpoint and progress.step % 100 == 0:
+        if arguments.checkpoint and progress.step % 25 == 0:
             save_checkpoint(arguments.checkpoint, model, optimizer, progress)
     return progress
 
