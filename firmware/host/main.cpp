@@ -88,7 +88,7 @@ std::uint32_t report(const PlanView& plan, const EnginePool& engines, const Requ
       out << "out of KV blocks";
       break;
     default:
-      out << "the logits have a NaN, or no finite largest value";
+      out << "a logit is infinite or NaN";
       break;
   }
   out << "\n  at position " << result.position << "\n";

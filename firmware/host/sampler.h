@@ -31,8 +31,7 @@ class Sampler {
   // `vocabulary` is the number of logits, at least 1.
   Sampler(const SamplerSettings& settings, std::uint32_t vocabulary, Arena& arena);
 
-  // The token with the largest logit, the lowest of equals. Nothing if a logit is NaN or the
-  // largest one is infinite.
+  // The token with the largest logit, the lowest of equals. Nothing if a logit is NaN or infinite.
   std::optional<std::uint32_t> best(const std::uint16_t* logits) const;
 
   // The next token; nothing if best() gives nothing.
