@@ -93,6 +93,30 @@ TEST_CASE("the timer interrupts a program") {
   CHECK(status.exit_code == 0);
 }
 
+TEST_CASE("the firmware's loop for the largest logit agrees with plain code on the target") {
+  Bench bench("firmware_test_argmax");
+  const RunStatus status = bench.run();
+  INFO(bench.text);
+  REQUIRE(status.reason == StopReason::kExit);
+  CHECK(status.exit_code == 0);
+}
+
+TEST_CASE("the firmware's sampler draws on the target what it draws on the development machine") {
+  Bench bench("firmware_test_sampler");
+  const RunStatus status = bench.run();
+  INFO(bench.text);
+  REQUIRE(status.reason == StopReason::kExit);
+  CHECK(status.exit_code == 0);
+}
+
+TEST_CASE("a stack overflow ends in a fault, not in silence") {
+  Bench bench("firmware_test_stack_overflow");
+  const RunStatus status = bench.run();
+  INFO(bench.text);
+  REQUIRE(status.reason == StopReason::kExit);
+  CHECK(status.exit_code == 128 + 7);  // store access fault
+}
+
 TEST_CASE("a fault is reported by the firmware and remembered by the machine") {
   Bench bench("firmware_test_fault");
   const RunStatus status = bench.run();
