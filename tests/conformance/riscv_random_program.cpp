@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
 
 #include "tests/conformance/qemu_riscv.h"
 #include "tests/conformance/riscv_form_catalog.h"
@@ -75,6 +76,9 @@ class RandomProgramGenerator {
   void emit_jump();
   void emit_register_jump();
   void emit_loop();
+  void emit_dense();
+  void emit_dense_step(const std::uint8_t (&registers)[4]);
+  void emit_indexed_load(std::uint8_t index, std::uint8_t address);
   void emit_csr();
   void emit_trap();
   void emit_access_fault();
@@ -289,6 +293,7 @@ void RandomProgramGenerator::emit_item() {
       {1, &RandomProgramGenerator::emit_jump},
       {1, &RandomProgramGenerator::emit_register_jump},
       {1, &RandomProgramGenerator::emit_loop},
+      {6, &RandomProgramGenerator::emit_dense},
       {2, &RandomProgramGenerator::emit_csr},
       {1, &RandomProgramGenerator::emit_trap},
       {1, &RandomProgramGenerator::emit_access_fault},
@@ -558,6 +563,98 @@ void RandomProgramGenerator::emit_loop() {
   again.rs1 = static_cast<std::uint8_t>(counter);
   ++counted_;
   builder_.emit_to(again, top);
+}
+
+// What compiled code looks like: short chains on few registers, each result used at once, loads and
+// stores between them and a branch at the end; sometimes in a loop. Simulators treat frequent
+// sequences specially, and independent random instructions rarely form them.
+void RandomProgramGenerator::emit_dense() {
+  const int counter = random_.chance(30) ? writable_register() : kNoRegister;
+  const ImageBuilder::Label top = builder_.new_label();
+  if (counter != kNoRegister) {
+    Instruction start;
+    start.form = &find_form("addi");
+    start.rd = static_cast<std::uint8_t>(counter);
+    start.immediate = 3;
+    emit_counted(start);
+    builder_.bind(top);
+  }
+  protected_ = counter;
+  std::uint8_t registers[4];
+  for (std::uint8_t& reg : registers) reg = static_cast<std::uint8_t>(writable_register());
+  for (auto i = random_.between(2, 7); i > 0; --i) emit_dense_step(registers);
+  Instruction branch = operands_for(*random_.pick(forms_.branches));
+  if (branch.form->format == Format::kBranch) {
+    branch.rs1 = random_.pick(registers);
+    branch.rs2 = random_.chance(50) ? std::uint8_t{0} : random_.pick(registers);
+  }
+  const ImageBuilder::Label target = builder_.new_label();
+  ++counted_;
+  builder_.emit_to(branch, target);
+  emit_dense_step(registers);
+  builder_.bind(target);
+  protected_ = kNoRegister;
+  if (counter == kNoRegister) return;
+  Instruction step;
+  step.form = &find_form("addi");
+  step.rd = step.rs1 = static_cast<std::uint8_t>(counter);
+  step.immediate = -1;
+  emit_counted(step);
+  Instruction again;
+  again.form = &find_form("bne");
+  again.rs1 = static_cast<std::uint8_t>(counter);
+  ++counted_;
+  builder_.emit_to(again, top);
+}
+
+void RandomProgramGenerator::emit_dense_step(const std::uint8_t (&registers)[4]) {
+  static constexpr std::string_view kCommon[] = {
+      "addi", "addi",  "addiw",  "add",    "addw",   "subw", "mulw", "and", "andi",   "xor", "slli",
+      "srli", "srliw", "zext.h", "sh2add", "sh3add", "lui",  "ld",   "ld",  "lw",     "lw",  "lh",
+      "lbu",  "sd",    "sd",     "sw",     "sw",     "mv",   "mv",   "li",  "lui+add"};
+  const std::string_view name = random_.pick(kCommon);
+  if (random_.chance(10))
+    return emit_indexed_load(random_.pick(registers), random_.pick(registers));
+  const bool plain_addi = name == "mv" || name == "li";
+  const std::string_view mnemonic = plain_addi ? "addi" : name == "lui+add" ? "lui" : name;
+  Instruction in = random_operands(random_, find_form(mnemonic));
+  in.rd = random_.pick(registers);
+  in.rs1 = random_.pick(registers);
+  in.rs2 = random_.pick(registers);
+  if (name == "mv") in.immediate = 0;
+  if (name == "li") in.rs1 = 0;
+  const bool memory = in.form->format == Format::kLoad || in.form->format == Format::kStore;
+  const std::int64_t offset = memory ? data_offset(0, access_bytes(*in.form), 80) : 0;
+  if (memory) {
+    in.rs1 = kDataPointerRegister;
+    in.immediate = offset - static_cast<std::int64_t>(kDataBytes / 2);
+  }
+  const std::size_t index = emit_counted(in);
+  if (in.form->format == Format::kStore) note_store(index, offset);
+  if (name != "lui+add") return;
+  Instruction low = random_operands(random_, find_form(random_.chance(50) ? "addi" : "addiw"));
+  low.rd = low.rs1 = in.rd;
+  emit_counted(low);
+}
+
+// base[index] as compilers write it; the index is first cut to what the data area holds.
+void RandomProgramGenerator::emit_indexed_load(std::uint8_t index, std::uint8_t address) {
+  static constexpr std::string_view kSteps[] = {"add", "sh2add", "sh3add"};
+  static constexpr std::string_view kLoads[] = {"ld", "lw", "lbu", "lh"};
+  Instruction cut;
+  cut.form = &find_form("andi");
+  cut.rd = cut.rs1 = index;
+  cut.immediate = 0xff;
+  emit_counted(cut);
+  Instruction sum;
+  sum.form = &find_form(random_.pick(kSteps));
+  sum.rd = address, sum.rs1 = index, sum.rs2 = kDataPointerRegister;
+  emit_counted(sum);
+  Instruction load;
+  load.form = &find_form(random_.pick(kLoads));
+  load.rd = index, load.rs1 = address;
+  load.immediate = random_.between(-2048, -2048 + 1000);
+  emit_counted(load);
 }
 
 void RandomProgramGenerator::emit_csr() {

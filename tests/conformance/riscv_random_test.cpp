@@ -13,9 +13,9 @@
 namespace hpimvp::conformance {
 namespace {
 
-constexpr std::uint64_t kDefaultCount = 600'000;
-// Enough for every mnemonic, rounding mode and operand class; a smaller count is for a quick look.
-constexpr std::uint64_t kCountWithFullCoverage = 200'000;
+// Enough to reach every mnemonic, rounding mode and operand class; a smaller count is for a quick
+// look.
+constexpr std::uint64_t kCountWithFullCoverage = 600'000;
 
 // Catch2 would wrap the lines of the description.
 void require_equal(const RandomProgram& program, const std::vector<std::uint8_t>& expected,
@@ -29,7 +29,7 @@ TEST_CASE("random instructions give QEMU's registers, memory and flags", "[confo
   if (!qemu_is_available()) skip_test("qemu-system-riscv64 is not installed");
   std::cout << qemu_version() << "\n";
   const std::uint64_t seed = seed_from_environment();
-  const std::uint64_t wanted = instruction_count_from_environment(kDefaultCount);
+  const std::uint64_t wanted = instruction_count_from_environment(kCountWithFullCoverage);
   RiscvCoverage coverage;
   for (std::uint64_t part = 0; coverage.instructions() < wanted; ++part) {
     RandomSource random(seed + part);
