@@ -1,0 +1,400 @@
+#include "models/hbm_pim/memory_controller.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace hpimvp::hbm_pim {
+
+namespace {
+
+constexpr std::uint32_t kNone = RequestQueue::kNone;
+
+// At the same cycle: what must be done first, then columns, then rows, then what can wait.
+constexpr std::uint64_t kUrgent = 0;
+constexpr std::uint64_t kColumn = std::uint64_t{1} << 60;
+constexpr std::uint64_t kRow = std::uint64_t{2} << 60;
+constexpr std::uint64_t kSpare = std::uint64_t{3} << 60;
+
+RefreshSchedule schedule_of(const DeviceDescription& device, const ControllerConfig& config) {
+  switch (config.refresh) {
+    case RefreshPolicy::kAllBank:
+      return {device[Parameter::kTREFI], config.most_postponed};
+    case RefreshPolicy::kPerBank:
+      return {device[Parameter::kTREFIpb], config.most_postponed};
+    case RefreshPolicy::kNone:
+      break;
+  }
+  return {0, config.most_postponed};
+}
+
+}  // namespace
+
+void check(const ControllerConfig& config) {
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(what);
+  };
+  require(config.read_queue >= 1 && config.read_queue <= 65536, "read_queue must be 1 to 65536");
+  require(config.write_queue >= 1 && config.write_queue <= 65536, "write_queue must be 1 to 65536");
+  require(config.drain_from >= 1 && config.drain_from <= config.write_queue,
+          "drain_from must be 1 to write_queue");
+  require(config.drain_to < config.drain_from, "drain_to must be less than drain_from");
+  require(config.most_postponed <= 8, "most_postponed must be at most 8 (JESD235, JESD238)");
+  require(config.starvation_limit >= 1, "starvation_limit is 0");
+  require(config.pim_window >= 1 && config.memory_window >= 1, "a window is 0");
+}
+
+MemoryController::MemoryController(const DeviceDescription& device, const ControllerConfig& config,
+                                   std::uint16_t pseudo_channel)
+    : timing_(device),
+      config_(config),
+      organisation_(device.organisation),
+      read_data_(device[Parameter::kTRL] + device[Parameter::kTBL]),
+      write_data_(device[Parameter::kTWL] + device[Parameter::kTBL]),
+      pseudo_channel_(pseudo_channel),
+      queues_{RequestQueue(device.organisation.banks(), config.read_queue),
+              RequestQueue(device.organisation.banks(), config.write_queue)},
+      refresh_(schedule_of(device, config)),
+      refreshed_banks_(device.organisation.banks(), 0) {}
+
+void MemoryController::push(const MemoryRequest& request) {
+  const std::uint32_t bank = organisation_.bank_index(request.address);
+  if (!request.write && queues_[1].find(bank, request.address) != kNone) {
+    ++counters_.forwarded_reads;
+    if (completions_.notify != nullptr) {
+      completions_.notify(completions_.context, {request.id, now_ + 1});
+    }
+    return;
+  }
+  MemoryRequest ordered = request;
+  ordered.arrival = now_;
+  ordered.order = pushed_++;
+  queues_[request.write].push(bank, ordered);
+}
+
+void MemoryController::start_pim(const PimCommandSource& source) {
+  pim_ = source;
+  pim_commands_ = {};
+  pim_position_ = 0;
+}
+
+void MemoryController::run(Cycle until) {
+  while (issue_next(until)) {
+  }
+}
+
+bool MemoryController::issue_next(Cycle until) {
+  while (now_ < until) {
+    refresh_.advance(now_);
+    const Choice best = choose();
+    // What falls due in between may change the choice.
+    const Cycle horizon = std::min(until, refresh_.next_due());
+    if (best.cycle < horizon) {
+      issue(best);
+      return true;
+    }
+    now_ = horizon;
+  }
+  return false;
+}
+
+void MemoryController::consider(Choice& best, DramCommand command, const CommandAddress& address,
+                                std::uint64_t order, std::uint32_t entry) const {
+  const Cycle cycle = std::max(now_, timing_.earliest(command, address));
+  if (cycle < best.cycle || (cycle == best.cycle && order < best.order)) {
+    best = {cycle, order, command, entry, address};
+  }
+}
+
+MemoryController::Choice MemoryController::when_all_closed(DramCommand command) const {
+  Choice choice;
+  consider(choice, timing_.all_closed() ? command : DramCommand::kPrechargeAll, {}, kUrgent);
+  return choice;
+}
+
+MemoryController::Choice MemoryController::choose() {
+  if (config_.refresh == RefreshPolicy::kAllBank) update_all_bank_refresh();
+  if (timing_.powered_down()) {
+    Choice choice;
+    if (!idle() || refresh_.owed() > 0) {
+      consider(choice, DramCommand::kPowerDownExit, {}, kUrgent);
+    }
+    return choice;
+  }
+  return timing_.pim_mode() ? choose_in_pim_mode() : choose_in_normal_mode();
+}
+
+void MemoryController::update_all_bank_refresh() {
+  if (refresh_.urgent()) refreshing_ = true;
+  if (refresh_.owed() == 0) refreshing_ = false;
+}
+
+// --- PIM mode
+
+bool MemoryController::pim_has_next() {
+  if (pim_.next == nullptr) return false;
+  if (pim_position_ < pim_commands_.size()) return true;
+  pim_commands_ = pim_.next(pim_.context);
+  pim_position_ = 0;
+  if (pim_commands_.empty()) pim_ = {};
+  return pim_.next != nullptr;
+}
+
+bool MemoryController::leaves_pim() {
+  if (!pim_has_next()) return true;
+  if (queues_[0].empty() && queues_[1].empty()) return false;
+  switch (config_.arbitration) {
+    case Arbitration::kPimFirst:
+      return false;
+    case Arbitration::kMemoryFirst:
+      return true;
+    case Arbitration::kBoundedInterleave:
+      break;
+  }
+  return pim_progress_ && now_ - mode_since_ >= config_.pim_window;
+}
+
+MemoryController::Choice MemoryController::choose_in_pim_mode() {
+  Choice choice;
+  if (timing_.all_closed()) {
+    // REFpb does not exist in PIM mode: when a round of it is owed, REFab stands for it.
+    const bool round_owed =
+        config_.refresh == RefreshPolicy::kPerBank && refresh_.owed() >= organisation_.banks();
+    if (refreshing_ || round_owed) {
+      consider(choice, DramCommand::kRefresh, {}, kUrgent);
+      return choice;
+    }
+    if (leaves_pim()) {
+      consider(choice, DramCommand::kPimExit, {}, kUrgent);
+      return choice;
+    }
+  }
+  if (pim_has_next()) {
+    const PimCommand& next = pim_commands_[pim_position_];
+    consider(choice, next.command, next.address, kColumn);
+  }
+  return choice;
+}
+
+bool MemoryController::wants_pim() {
+  if (entering_pim_) return true;
+  if (!pim_has_next()) return false;
+  if (queues_[0].empty() && queues_[1].empty()) return true;
+  switch (config_.arbitration) {
+    case Arbitration::kPimFirst:
+      return true;
+    case Arbitration::kMemoryFirst:
+      return false;
+    case Arbitration::kBoundedInterleave:
+      break;
+  }
+  return now_ - mode_since_ >= config_.memory_window;
+}
+
+// --- Normal mode
+
+MemoryController::Choice MemoryController::choose_in_normal_mode() {
+  if (refreshing_) return when_all_closed(DramCommand::kRefresh);
+  if (wants_pim()) {
+    entering_pim_ = true;
+    return when_all_closed(DramCommand::kPimEnter);
+  }
+  if (idle() && config_.refresh == RefreshPolicy::kAllBank && refresh_.owed() > 0) {
+    return when_all_closed(DramCommand::kRefresh);
+  }
+  return choose_for_requests();
+}
+
+MemoryController::Choice MemoryController::choose_for_requests() {
+  Choice best;
+  if (config_.refresh == RefreshPolicy::kPerBank) consider_bank_refresh(best);
+  choose_direction();
+  for (const std::uint32_t bank : queues_[draining_].active_banks()) {
+    if (bank != refresh_bank_) consider_bank(best, bank);
+  }
+  if (config_.page_policy == PagePolicy::kClosed) consider_closing(best);
+  if (config_.power_down_after != 0 && idle() && refresh_.owed() == 0) consider_power_down(best);
+  return best;
+}
+
+bool MemoryController::starves(const RequestQueue& queue) const {
+  return !queue.empty() && now_ - queue[queue.oldest()].arrival >= config_.starvation_limit;
+}
+
+void MemoryController::choose_direction() {
+  const RequestQueue& reads = queues_[0];
+  const RequestQueue& writes = queues_[1];
+  const bool read_starves = starves(reads);
+  const bool write_starves = starves(writes);
+  const bool was_draining = draining_;
+  if (read_starves || write_starves) {
+    draining_ = !read_starves ||
+                (write_starves && writes[writes.oldest()].order < reads[reads.oldest()].order);
+  } else if (draining_) {
+    draining_ = !writes.empty() && (reads.empty() || writes.size() > config_.drain_to);
+  } else {
+    draining_ = writes.size() >= config_.drain_from || (reads.empty() && !writes.empty());
+  }
+  if (draining_ != was_draining) ++counters_.turnarounds;
+  const RequestQueue& served = queues_[draining_];
+  starving_ = starves(served) ? served.oldest() : kNone;
+  starving_bank_ = starving_ == kNone ? kNone : organisation_.bank_index(served[starving_].address);
+}
+
+void MemoryController::consider_bank(Choice& best, std::uint32_t bank) const {
+  const RequestQueue& queue = queues_[draining_];
+  const std::uint32_t open_row = timing_.open_row(bank);
+  std::uint32_t entry = queue.hit_of(bank);
+  if (bank == starving_bank_) entry = starving_;
+  if (entry == kNone) entry = queue.oldest_of(bank);
+  const MemoryRequest& request = queue[entry];
+  if (open_row == CommandTiming::kNoRow) {
+    consider(best, DramCommand::kActivate, request.address, kRow + request.order, entry);
+  } else if (open_row == request.address.row) {
+    consider(best, draining_ ? DramCommand::kWrite : DramCommand::kRead, request.address,
+             kColumn + request.order, entry);
+  } else {
+    consider(best, DramCommand::kPrecharge, request.address, kRow + request.order, entry);
+  }
+}
+
+void MemoryController::consider_closing(Choice& best) const {
+  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+    if (timing_.open_row(bank) == CommandTiming::kNoRow || queues_[0].hit_of(bank) != kNone ||
+        queues_[1].hit_of(bank) != kNone) {
+      continue;
+    }
+    consider(best, DramCommand::kPrecharge, organisation_.bank_address(bank), kSpare);
+  }
+}
+
+void MemoryController::consider_power_down(Choice& best) const {
+  const Cycle from = std::max(last_activity_ + config_.power_down_after,
+                              timing_.earliest(DramCommand::kPowerDownEnter, {}));
+  if (std::max(from, now_) < best.cycle) {
+    best = {std::max(from, now_), kSpare, DramCommand::kPowerDownEnter, kNone, {}};
+  }
+}
+
+// --- Per-bank refresh
+
+bool MemoryController::is_unused(std::uint32_t bank) const {
+  return !queues_[0].has(bank) && !queues_[1].has(bank);
+}
+
+// Each bank once a round; one that no request waits for if there is such a bank.
+void MemoryController::choose_refresh_bank() {
+  if (refresh_bank_ != kNone && (refresh_.urgent() || is_unused(refresh_bank_))) return;
+  refresh_bank_ = kNone;
+  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+    if (refreshed_banks_[bank] != 0) continue;
+    if (is_unused(bank)) {
+      refresh_bank_ = bank;
+      return;
+    }
+    if (refresh_.urgent() && refresh_bank_ == kNone) refresh_bank_ = bank;
+  }
+}
+
+void MemoryController::consider_bank_refresh(Choice& best) {
+  if (refresh_.owed() == 0) {
+    refresh_bank_ = kNone;
+    return;
+  }
+  choose_refresh_bank();
+  if (refresh_bank_ == kNone) return;
+  const bool open = timing_.open_row(refresh_bank_) != CommandTiming::kNoRow;
+  consider(best, open ? DramCommand::kPrecharge : DramCommand::kRefreshBank,
+           organisation_.bank_address(refresh_bank_), refresh_.urgent() ? kUrgent : kSpare);
+}
+
+// --- Issue
+
+void MemoryController::issue(const Choice& choice) {
+  now_ = choice.cycle;
+  timing_.issue(choice.command, choice.address, choice.cycle);
+  ++counters_.commands[static_cast<unsigned>(choice.command)];
+  if (trace_.notify != nullptr) {
+    trace_.notify(trace_.context, {choice.cycle, pseudo_channel_, choice.command, choice.address});
+  }
+  switch (choice.command) {
+    case DramCommand::kRead:
+    case DramCommand::kWrite:
+      note_column(choice);
+      break;
+    case DramCommand::kActivate:
+    case DramCommand::kPrecharge:
+    case DramCommand::kPrechargeAll:
+      note_rows(choice);
+      break;
+    case DramCommand::kRefresh:
+    case DramCommand::kRefreshBank:
+      note_refresh(choice);
+      break;
+    case DramCommand::kPowerDownEnter:
+    case DramCommand::kPowerDownExit:
+      break;
+    default:
+      note_mode(choice);
+      break;
+  }
+  if (choice.command != DramCommand::kPowerDownEnter) last_activity_ = now_;
+}
+
+void MemoryController::note_column(const Choice& choice) {
+  const bool write = choice.command == DramCommand::kWrite;
+  RequestQueue& queue = queues_[write];
+  const std::uint64_t id = queue[choice.entry].id;
+  queue.remove(organisation_.bank_index(choice.address), choice.entry);
+  if (completions_.notify != nullptr) {
+    completions_.notify(completions_.context,
+                        {id, choice.cycle + (write ? write_data_ : read_data_)});
+  }
+}
+
+void MemoryController::note_rows(const Choice& choice) {
+  if (choice.command == DramCommand::kPrechargeAll) {
+    for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+      for (RequestQueue& queue : queues_) queue.set_open_row(bank, kNone);
+    }
+    return;
+  }
+  const std::uint32_t bank = organisation_.bank_index(choice.address);
+  const std::uint32_t row = choice.command == DramCommand::kActivate ? choice.address.row : kNone;
+  for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
+}
+
+void MemoryController::note_refresh(const Choice& choice) {
+  if (choice.command == DramCommand::kRefresh) {
+    refresh_.pay(config_.refresh == RefreshPolicy::kPerBank ? organisation_.banks() : 1);
+    return;
+  }
+  refresh_.pay(1);
+  refreshed_banks_[refresh_bank_] = 1;
+  refresh_bank_ = kNone;
+  if (++refreshed_in_round_ == organisation_.banks()) {
+    refreshed_in_round_ = 0;
+    std::fill(refreshed_banks_.begin(), refreshed_banks_.end(), 0);
+  }
+}
+
+void MemoryController::note_mode(const Choice& choice) {
+  switch (choice.command) {
+    case DramCommand::kPimEnter:
+      entering_pim_ = false;
+      pim_progress_ = false;
+      mode_since_ = now_;
+      break;
+    case DramCommand::kPimExit:
+      mode_since_ = now_;
+      break;
+    default:
+      ++pim_position_;
+      pim_progress_ = true;
+      last_pim_cycle_ = now_;
+      break;
+  }
+}
+
+}  // namespace hpimvp::hbm_pim

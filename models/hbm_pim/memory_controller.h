@@ -1,0 +1,187 @@
+// The controller of one pseudo-channel: turns requests and a stream of PIM commands into DRAM
+// commands, each at the earliest cycle that the device allows. Event-driven: time jumps from
+// command to command.
+//
+// Scheduling is FR-FCFS: of the commands that waiting requests need, the one that can go first goes
+// first, at the same cycle columns before rows, and then the oldest request's. A request that has
+// waited for `starvation_limit` is served before others of its bank, whatever rows they find open.
+// Writes gather in a queue of their own and are drained in bursts, between two watermarks, because
+// each change of the data bus's direction costs cycles. A read of what a queued write will write is
+// answered from the queue. Values are not this class's concern, only times.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/hbm_pim/command_timing.h"
+#include "models/hbm_pim/pim_command_source.h"
+#include "models/hbm_pim/refresh_schedule.h"
+#include "models/hbm_pim/request_queue.h"
+
+namespace hpimvp::hbm_pim {
+
+enum class PagePolicy : std::uint8_t {
+  kOpen,    // a row stays open until a request needs another one of its bank
+  kClosed,  // a row closes when no waiting request is for it
+};
+
+enum class RefreshPolicy : std::uint8_t { kNone, kAllBank, kPerBank };
+
+// Who gets the pseudo-channel when requests and PIM commands wait both. PIM mode and requests
+// exclude each other, so that the choice is made only where all banks are closed.
+enum class Arbitration : std::uint8_t {
+  kPimFirst,           // requests wait until the stream has ended
+  kMemoryFirst,        // PIM goes on while no request waits
+  kBoundedInterleave,  // in turn, each for a window at most while the other waits
+};
+
+struct ControllerConfig {
+  PagePolicy page_policy = PagePolicy::kOpen;
+  RefreshPolicy refresh = RefreshPolicy::kAllBank;
+  std::uint32_t most_postponed = 8;  // refresh commands; JESD235/JESD238 allow 8
+  std::uint32_t read_queue = 64;
+  std::uint32_t write_queue = 64;
+  std::uint32_t drain_from = 48;          // writes: draining starts,
+  std::uint32_t drain_to = 16;            // and ends if reads wait
+  std::uint32_t starvation_limit = 4000;  // cycles
+  Arbitration arbitration = Arbitration::kBoundedInterleave;
+  std::uint32_t pim_window = 2000;  // cycles of kBoundedInterleave
+  std::uint32_t memory_window = 500;
+  std::uint32_t power_down_after = 0;  // idle cycles; 0: never
+};
+
+// Throws std::invalid_argument naming the first value that makes no sense.
+void check(const ControllerConfig& config);
+
+struct Completion {
+  std::uint64_t id = 0;
+  std::uint64_t cycle = 0;  // the request's data have passed the data bus
+};
+
+// Whom to tell; a null function: nobody. Commands come in the order of their cycles.
+struct CompletionSink {
+  void (*notify)(void* context, const Completion& completion) = nullptr;
+  void* context = nullptr;
+};
+struct CommandSink {
+  void (*notify)(void* context, const CommandRecord& record) = nullptr;
+  void* context = nullptr;
+};
+
+struct ControllerCounters {
+  std::array<std::uint64_t, kDramCommands> commands{};
+  std::uint64_t forwarded_reads = 0;  // answered from the write queue
+  std::uint64_t turnarounds = 0;      // changes between serving reads and writes
+
+  std::uint64_t operator[](DramCommand command) const {
+    return commands[static_cast<unsigned>(command)];
+  }
+};
+
+class MemoryController {
+ public:
+  using Cycle = std::uint64_t;
+
+  // `device` and `config` have passed check(). `pseudo_channel` is for command records.
+  MemoryController(const DeviceDescription& device, const ControllerConfig& config,
+                   std::uint16_t pseudo_channel = 0);
+
+  void set_completion_sink(const CompletionSink& sink) { completions_ = sink; }
+  void set_command_sink(const CommandSink& sink) { trace_ = sink; }
+
+  bool can_accept(bool write) const { return !queues_[write].full(); }
+  // The request arrives now: run() up to its arrival first. Precondition: can_accept().
+  void push(const MemoryRequest& request);
+
+  // Precondition: !pim_active().
+  void start_pim(const PimCommandSource& source);
+  bool pim_active() const { return pim_.next != nullptr; }
+  // The cycle of the last PIM command so far.
+  Cycle last_pim_cycle() const { return last_pim_cycle_; }
+
+  // Issues all commands before cycle `until`; then now() is `until`.
+  void run(Cycle until);
+  // Issues the next command if it comes before `until`; false: there is none, and now() is `until`.
+  bool issue_next(Cycle until);
+
+  Cycle now() const { return now_; }
+  // No request and no PIM command waits.
+  bool idle() const { return queues_[0].empty() && queues_[1].empty() && !pim_active(); }
+  const ControllerCounters& counters() const { return counters_; }
+  const CommandTiming& timing() const { return timing_; }
+
+ private:
+  // A command that could be issued; smaller is better, by cycle, then urgency, then age.
+  struct Choice {
+    Cycle cycle = ~Cycle{0};
+    std::uint64_t order = ~std::uint64_t{0};  // urgency and age
+    DramCommand command = DramCommand::kCount;
+    std::uint32_t entry = RequestQueue::kNone;
+    CommandAddress address;
+  };
+
+  Choice choose();
+  Choice choose_in_pim_mode();
+  Choice choose_in_normal_mode();
+  Choice choose_for_requests();
+  void consider(Choice& best, DramCommand command, const CommandAddress& address,
+                std::uint64_t order, std::uint32_t entry = RequestQueue::kNone) const;
+  void consider_bank(Choice& best, std::uint32_t bank) const;
+  void consider_closing(Choice& best) const;
+  void consider_bank_refresh(Choice& best);
+  void consider_power_down(Choice& best) const;
+  // The command, or PREA first if banks are open.
+  Choice when_all_closed(DramCommand command) const;
+
+  void choose_direction();
+  bool starves(const RequestQueue& queue) const;
+  bool wants_pim();
+  bool leaves_pim();
+  bool pim_has_next();
+  void update_all_bank_refresh();
+  void choose_refresh_bank();
+  bool is_unused(std::uint32_t bank) const;
+
+  void issue(const Choice& choice);
+  void note_column(const Choice& choice);
+  void note_rows(const Choice& choice);
+  void note_refresh(const Choice& choice);
+  void note_mode(const Choice& choice);
+
+  CommandTiming timing_;
+  ControllerConfig config_;
+  DeviceOrganisation organisation_;
+  Cycle read_data_;  // from RD to the end of its data
+  Cycle write_data_;
+  std::uint16_t pseudo_channel_;
+  CompletionSink completions_;
+  CommandSink trace_;
+
+  Cycle now_ = 0;
+  std::array<RequestQueue, 2> queues_;  // reads, writes
+  std::uint64_t pushed_ = 0;
+  bool draining_ = false;                         // serving writes
+  std::uint32_t starving_ = RequestQueue::kNone;  // entry of the queue being served
+  std::uint32_t starving_bank_ = RequestQueue::kNone;
+  Cycle last_activity_ = 0;
+
+  RefreshSchedule refresh_;
+  bool refreshing_ = false;                    // all banks, until nothing is owed
+  std::vector<std::uint8_t> refreshed_banks_;  // of the current round
+  std::uint32_t refreshed_in_round_ = 0;
+  std::uint32_t refresh_bank_ = RequestQueue::kNone;
+
+  PimCommandSource pim_;
+  std::span<const PimCommand> pim_commands_;
+  std::size_t pim_position_ = 0;
+  bool entering_pim_ = false;
+  bool pim_progress_ = false;  // a PIM command was issued since PIM mode was entered
+  Cycle mode_since_ = 0;
+  Cycle last_pim_cycle_ = 0;
+
+  ControllerCounters counters_;
+};
+
+}  // namespace hpimvp::hbm_pim
