@@ -659,9 +659,12 @@ Instruction decode(std::uint32_t bits) {
 }
 
 const OperationInfo& info(Operation operation) {
+  // Short names, as the table's columns have them.
+  // NOLINTBEGIN(readability-identifier-naming)
   constexpr RegisterFile x = RegisterFile::kInteger;
   constexpr RegisterFile f = RegisterFile::kFloat;
   constexpr RegisterFile _ = RegisterFile::kNone;
+  // NOLINTEND(readability-identifier-naming)
   static constexpr OperationInfo kInfo[] = {
 #define HPIMVP_ALU(name, cost, rd, rs1, rs2, rs3) \
   {#name, CostClass::k##cost, OperationGroup::kAlu, rd, rs1, rs2, rs3},

@@ -124,7 +124,9 @@ void Program::emit(Opcode opcode, std::span<const Operand> operands) {
       if (*o != 't' && opcode != Opcode::kLi) {
         throw ProgramError(fmt::format("{}: a label stands where a number must", info.mnemonic));
       }
-      labels_.at(operand.value());
+      if (static_cast<std::size_t>(operand.value()) >= labels_.size()) {
+        throw ProgramError(fmt::format("{}: a label of another program", info.mnemonic));
+      }
       fixup = Fixup{words_.size(), instruction, static_cast<std::uint32_t>(operand.value()),
                     *o == 't' ? FixupKind::kBranch : FixupKind::kAddress};
     } else if (*o == 't') {

@@ -152,7 +152,7 @@ void SramPimDispatcher::tile_ended(std::uint64_t run_number, std::size_t tile,
     }
   }
   if (run->remaining != 0) return;
-  const Run finished = std::move(*run);
+  const Run finished = *run;
   runs_.erase(run);
   if (finished.trapped) ++trapped_commands_;
   finish(finished.command,

@@ -10,7 +10,6 @@
 namespace hpimvp::compiler {
 namespace {
 
-using sram_pim::Label;
 using sram_pim::Program;
 using enum sram_pim::Opcode;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <exception>
 
 #include "platform/config/object_reader.h"
@@ -16,7 +17,7 @@ using hpim::HpimMachineConfig;
 constexpr std::uint32_t kMostCycles = 1u << 20;
 
 std::uint64_t to_period_ps(double clock_mhz) {
-  return static_cast<std::uint64_t>(1e6 / clock_mhz + 0.5);
+  return static_cast<std::uint64_t>(std::llround(1e6 / clock_mhz));
 }
 
 void read_clock(ObjectReader& reader, double& clock_mhz) {
