@@ -97,8 +97,15 @@ class Observer {
     }
   }
 
+  void on_diagnostic(const std::string& sentence) {
+    diagnostics_.push_back(sentence);
+    progress_.clear();
+    fmt::print(stderr, "{}\n", sentence);
+  }
+
   void fill(output::Result& result) const {
     result.text = text_;
+    result.diagnostics = diagnostics_;
     result.tokens = tokens_;
     result.predictions = predictions_;
     result.time.boot_s = to_seconds(boot_ps_);
@@ -121,6 +128,7 @@ class Observer {
   std::vector<std::uint32_t> tokens_;
   std::vector<std::uint64_t> token_ps_;
   std::vector<std::uint32_t> predictions_;
+  std::vector<std::string> diagnostics_;
   std::uint64_t boot_ps_ = 0;
   std::uint64_t start_ps_ = 0;
 };
@@ -225,6 +233,9 @@ int run_command(const RunOptions& options) {
   machine_options.activity = &activity;
   machine_options.on_uart_byte = [&](std::uint8_t byte) { observer.on_uart_byte(byte); };
   machine_options.on_marker = [&](const Marker& marker) { observer.on_marker(marker); };
+  machine_options.on_diagnostic = [&](const std::string& sentence) {
+    observer.on_diagnostic(sentence);
+  };
   hpim::HpimMachine machine("hpim", session->topology, machine_options);
   load(*session, machine);
 

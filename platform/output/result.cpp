@@ -145,6 +145,7 @@ Json to_json(const Result& result) {
   json["version"] = kResultVersion;
   json["status"] = result.status;
   if (!result.message.empty()) json["message"] = result.message;
+  if (!result.diagnostics.empty()) json["diagnostics"] = result.diagnostics;
   json["text"] = result.text;
   json["prompt_tokens"] = result.prompt_tokens;
   json["tokens"] = result.tokens;

@@ -75,10 +75,11 @@ struct HostResult {
 };
 
 struct Result {
-  std::string status;   // "done", or why the run stopped
-  std::string message;  // details when it is not "done"
-  Json scenario;        // resolved
-  Json machine;         // HpimMachine::describe()
+  std::string status;                    // "done", or why the run stopped
+  std::string message;                   // details when it is not "done"
+  std::vector<std::string> diagnostics;  // what blocks had to say, such as a trap of a tile
+  Json scenario;                         // resolved
+  Json machine;                          // HpimMachine::describe()
   std::string text;
   std::vector<std::uint32_t> prompt_tokens;
   std::vector<std::uint32_t> tokens;
