@@ -46,9 +46,13 @@ Vector read_floats(std::ifstream& file, std::size_t count) {
   return values;
 }
 
-// Through the compiler's own half type, so that models/common/fp16.h is not trusted here.
+// Rounded to FP16's 11 significant bits and least exponent; models/common/fp16.h is not trusted
+// here.
 float through_fp16(float value) {
-  return static_cast<float>(static_cast<_Float16>(value));
+  int exponent = 0;
+  std::frexp(value, &exponent);
+  const float unit = std::ldexp(1.0F, std::max(exponent - 11, -24));
+  return std::nearbyint(value / unit) * unit;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/unit/compiler/model_files.h"
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,19 @@ void append(std::vector<std::byte>& bytes, const void* data, std::size_t size) {
 
 void append(std::vector<std::byte>& bytes, const std::vector<float>& values) {
   append(bytes, values.data(), values.size() * sizeof(float));
+}
+
+// The bits of a value that FP16 represents, by its definition: sign, exponent plus 15, fraction;
+// below 2^-14 multiples of 2^-24.
+std::uint16_t exact_fp16_bits(float value) {
+  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const float magnitude = std::fabs(value);
+  if (magnitude < 0x1p-14F)
+    return static_cast<std::uint16_t>(sign | std::lrint(magnitude * 0x1p24F));
+  int exponent = 0;
+  const float significand = std::frexp(magnitude, &exponent);  // in [0.5, 1)
+  const long fraction = std::lrint(significand * 2048) - 1024;
+  return static_cast<std::uint16_t>(sign | ((exponent + 14) << 10) | fraction);
 }
 
 class SafetensorsWriter {
@@ -49,7 +63,7 @@ class SafetensorsWriter {
     if (type_ == compiler::ElementType::kF32) {
       append(data_, &value, sizeof value);
     } else if (type_ == compiler::ElementType::kF16) {
-      const auto half = static_cast<_Float16>(value);
+      const std::uint16_t half = exact_fp16_bits(value);
       append(data_, &half, sizeof half);
     } else {
       const auto bits = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
