@@ -38,8 +38,8 @@ SparseMemory::SparseMemory(std::uint64_t size, bool store) : size_(size), store_
     throw std::invalid_argument("sparse memory of " + std::to_string(size) +
                                 " bytes: allowed are 1 to 2^40");
   }
-  constexpr std::uint64_t directory_bytes = kPageBytes * kPagesPerDirectory;
-  directories_.resize((size + directory_bytes - 1) / directory_bytes);
+  constexpr std::uint64_t kDirectoryBytes = kPageBytes * kPagesPerDirectory;
+  directories_.resize((size + kDirectoryBytes - 1) / kDirectoryBytes);
 }
 
 SparseMemory::SparseMemory(SparseMemory&&) noexcept = default;

@@ -90,6 +90,7 @@ pid_t start(const SweepOptions& options, const std::vector<std::string>& overrid
     words.push_back(assignment);
   }
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const std::string log = point.folder + "/run.log";
