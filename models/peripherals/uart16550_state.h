@@ -1,5 +1,6 @@
 // NS16550A serial port (uart16550.registers.json), without SystemC. Behaviour follows the data
-// sheet of National Semiconductor's PC16550D (June 1995), chapter "Registers". Time is what the hook `now_ps` says.
+// sheet of National Semiconductor's PC16550D (June 1995), chapter "Registers". Time is what the
+// hook `now_ps` says.
 #pragma once
 
 #include <cstdint>

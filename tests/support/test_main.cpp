@@ -3,4 +3,6 @@
 #define CATCH_CONFIG_MAIN
 #include <catch2/catch.hpp>
 
-extern "C" int sc_main(int /*argc*/, char* /*argv*/[]) { return 0; }
+extern "C" int sc_main(int /*argc*/, char* /*argv*/[]) {
+  return 0;
+}

@@ -57,8 +57,8 @@ TEST_CASE("a key given twice, or endless nesting, is an error", "[config]") {
 
 TEST_CASE("merging keeps what only one side has and takes locations along", "[config]") {
   auto base = Document::parse("{\n\"machine\": { \"hbm\": { \"stacks\": 2 } }\n}", "base.json");
-  const auto preset =
-      Document::parse("{\n\n\n\"hbm\": { \"stacks\": 4, \"rows\": 8 },\n\"tiles\": 3 }", "preset.json");
+  const auto preset = Document::parse(
+      "{\n\n\n\"hbm\": { \"stacks\": 4, \"rows\": 8 },\n\"tiles\": 3 }", "preset.json");
   base.merge_below("/machine", preset);
   CHECK(base.root()["machine"]["hbm"]["stacks"] == 2);
   CHECK(base.root()["machine"]["hbm"]["rows"] == 8);
@@ -77,14 +77,16 @@ TEST_CASE("overrides take JSON values or strings by path", "[config]") {
   CHECK(document.root()["a"]["new"]["deep"] == "hello world");
   CHECK(document.root()["list"][1]["x"] == true);
   CHECK(document.location("/a/b").file == "--set a.b=2");
-  CHECK_THAT(message_of([&] { document.set("a.b.c=1"); }), Catch::Contains("/a/b is not an object"));
+  CHECK_THAT(message_of([&] { document.set("a.b.c=1"); }),
+             Catch::Contains("/a/b is not an object"));
   CHECK_THAT(message_of([&] { document.set("list.7=1"); }), Catch::Contains("not an index"));
   CHECK_THAT(message_of([&] { document.set("nothing"); }), Catch::Contains("PATH=VALUE"));
 }
 
 TEST_CASE("an object reader checks types, ranges and unknown keys", "[config]") {
   const auto document = Document::parse(
-      "{ \"count\": 70000,\n \"hex\": \"0x1000\",\n \"name\": 5,\n \"kind\": \"fsat\",\n \"stack\": 1 }",
+      "{ \"count\": 70000,\n \"hex\": \"0x1000\",\n \"name\": 5,\n \"kind\": \"fsat\",\n "
+      "\"stack\": 1 }",
       "x.json");
   ObjectReader reader(document, "");
   std::uint32_t number = 0;
@@ -96,8 +98,9 @@ TEST_CASE("an object reader checks types, ranges and unknown keys", "[config]") 
   CHECK(message_of([&] { reader.read_string("name", text); }) ==
         "x.json:3: /name: expected a string, found 5");
   int kind = 0;
-  CHECK(message_of([&] { reader.read_choice<int>("kind", kind, {{"slow", 1}, {"fast", 2}}); }) ==
-        "x.json:4: /kind: expected one of slow, fast, found \"fsat\"; did you mean 'fast'?");
+  CHECK(message_of([&] {
+          reader.read_choice<int>("kind", kind, {{"slow", 1}, {"fast", 2}});
+        }) == "x.json:4: /kind: expected one of slow, fast, found \"fsat\"; did you mean 'fast'?");
   reader.find("stacks");
   CHECK_THAT(message_of([&] { reader.finish(); }),
              Catch::StartsWith("x.json:5: /stack: unknown key 'stack'; allowed: ") &&
