@@ -71,6 +71,7 @@ struct CommandTiming::Table {
   std::vector<Window> windows;
   std::array<Range, kDramCommands> windows_of{};  // into window_list
   std::vector<std::uint32_t> window_list;
+  std::vector<BankPlace> bank_places;
   std::uint32_t all_instances = 0;
   std::uint32_t history_size = 0;
 
@@ -109,6 +110,15 @@ void CommandTiming::Table::lay_out_instances() {
   for (std::uint32_t level = 0; level < kConstraintLevels; ++level) {
     first_instance[level] = all_instances;
     all_instances += instances[level];
+  }
+  for (std::uint32_t bank = 0; bank < organisation.banks(); ++bank) {
+    const std::uint32_t group = bank / organisation.banks_per_group;
+    const auto place = [this](ConstraintLevel level, std::uint32_t instance) {
+      return (first_instance[index_of(level)] + instance) * kStride;
+    };
+    bank_places.push_back({place(ConstraintLevel::kStackId, group / organisation.bank_groups),
+                           place(ConstraintLevel::kBankGroup, group),
+                           place(ConstraintLevel::kBank, bank)});
   }
 }
 
@@ -166,6 +176,7 @@ struct CommandTiming::Path {
 
 CommandTiming::CommandTiming(const DeviceDescription& device, std::string_view disabled_constraint)
     : table_(std::make_shared<const Table>(device, disabled_constraint)),
+      bank_places_(table_->bank_places.data()),
       ready_(std::size_t{table_->all_instances} * kStride, 0),
       history_(table_->history_size, 0),
       open_rows_(device.organisation.banks(), kNoRow),
@@ -383,6 +394,13 @@ void CommandTiming::shift(Cycle cycles) {
   for (Cycle& ready : ready_) ready += cycles;
   for (Cycle& issued : history_) {
     if (issued != 0) issued += cycles;
+  }
+}
+
+void CommandTiming::rebase(Cycle from, Cycle to) {
+  for (Cycle& ready : ready_) ready = ready > from ? ready - from + to : 0;
+  for (Cycle& issued : history_) {
+    issued = issued != 0 && issued + to > from ? issued + to - from : 0;
   }
 }
 

@@ -32,6 +32,16 @@ class CommandTiming {
   bool is_legal(DramCommand command, const CommandAddress& address) const;
   // The first cycle at which the constraints allow it, not counting from any "now".
   Cycle earliest(DramCommand command, const CommandAddress& address) const;
+  // earliest() of a command to one bank in two parts, for schedulers that compare many banks: it is
+  // the larger of what the pseudo-channel and what bank, bank group and stack ID allow.
+  Cycle earliest_in_pseudo_channel(DramCommand command) const {
+    return ready_[static_cast<std::size_t>(command)];
+  }
+  Cycle earliest_in_bank(DramCommand command, std::uint32_t bank_index) const {
+    const BankPlace& place = bank_places_[bank_index];
+    const Cycle* ready = ready_.data() + static_cast<std::size_t>(command);
+    return std::max({ready[place.stack_id], ready[place.bank_group], ready[place.bank]});
+  }
   // Preconditions: is_legal(), and cycle >= earliest().
   void issue(DramCommand command, const CommandAddress& address, Cycle cycle);
 
@@ -44,6 +54,10 @@ class CommandTiming {
 
   // Moves all times by `cycles`: the state as it would be had everything happened that much later.
   void shift(Cycle cycles);
+  // The state for another `now`, to the same effect on every command from then on; times that do
+  // not bind from `from` on are dropped. Precondition: no binding command lies further back from
+  // `from` than `to` does from 0.
+  void rebase(Cycle from, Cycle to);
   // Same rows and modes, and the same constraints on every command from `now` (here) and
   // `other_now` (there) on.
   bool same_from(Cycle now, const CommandTiming& other, Cycle other_now) const;
@@ -53,6 +67,12 @@ class CommandTiming {
  private:
   struct Table;  // the compiled constraints, shared by copies
   struct Path;
+  // Where the ready times of a bank's instances begin.
+  struct BankPlace {
+    std::uint32_t stack_id;
+    std::uint32_t bank_group;
+    std::uint32_t bank;
+  };
 
   Path path(DramCommand command, const CommandAddress& address) const;
   template <typename Range>
@@ -64,6 +84,7 @@ class CommandTiming {
   void close_operand_group(std::uint32_t operand_group);
 
   std::shared_ptr<const Table> table_;
+  const BankPlace* bank_places_;  // in the table
   // Ready times, by instance (pseudo-channel, stack IDs, bank groups, banks, operand groups) and
   // command.
   std::vector<Cycle> ready_;

@@ -100,10 +100,10 @@ bool MemoryController::issue_next(Cycle until) {
 }
 
 void MemoryController::consider(Choice& best, DramCommand command, const CommandAddress& address,
-                                std::uint64_t order, std::uint32_t entry) const {
+                                std::uint64_t order) const {
   const Cycle cycle = std::max(now_, timing_.earliest(command, address));
   if (cycle < best.cycle || (cycle == best.cycle && order < best.order)) {
-    best = {cycle, order, command, entry, address};
+    best = {cycle, order, command, kNone, address};
   }
 }
 
@@ -210,9 +210,7 @@ MemoryController::Choice MemoryController::choose_for_requests() {
   Choice best;
   if (config_.refresh == RefreshPolicy::kPerBank) consider_bank_refresh(best);
   choose_direction();
-  for (const std::uint32_t bank : queues_[draining_].active_banks()) {
-    if (bank != refresh_bank_) consider_bank(best, bank);
-  }
+  consider_banks(best);
   if (config_.page_policy == PagePolicy::kClosed) consider_closing(best);
   if (config_.power_down_after != 0 && idle() && refresh_.owed() == 0) consider_power_down(best);
   return best;
@@ -242,20 +240,37 @@ void MemoryController::choose_direction() {
   starving_bank_ = starving_ == kNone ? kNone : organisation_.bank_index(served[starving_].address);
 }
 
-void MemoryController::consider_bank(Choice& best, std::uint32_t bank) const {
+// The hot loop: one candidate for each bank that requests wait for.
+void MemoryController::consider_banks(Choice& best) const {
   const RequestQueue& queue = queues_[draining_];
-  const std::uint32_t open_row = timing_.open_row(bank);
-  std::uint32_t entry = queue.hit_of(bank);
-  if (bank == starving_bank_) entry = starving_;
-  if (entry == kNone) entry = queue.oldest_of(bank);
-  const MemoryRequest& request = queue[entry];
-  if (open_row == CommandTiming::kNoRow) {
-    consider(best, DramCommand::kActivate, request.address, kRow + request.order, entry);
-  } else if (open_row == request.address.row) {
-    consider(best, draining_ ? DramCommand::kWrite : DramCommand::kRead, request.address,
-             kColumn + request.order, entry);
-  } else {
-    consider(best, DramCommand::kPrecharge, request.address, kRow + request.order, entry);
+  const DramCommand column = draining_ ? DramCommand::kWrite : DramCommand::kRead;
+  const auto from_now = [this](DramCommand command) {
+    return std::max(now_, timing_.earliest_in_pseudo_channel(command));
+  };
+  const Cycle column_from = from_now(column);
+  const Cycle activate_from = from_now(DramCommand::kActivate);
+  const Cycle precharge_from = from_now(DramCommand::kPrecharge);
+  for (const std::uint32_t bank : queue.active_banks()) {
+    if (bank == refresh_bank_) continue;
+    std::uint32_t entry = queue.hit_of(bank);
+    DramCommand command = column;
+    Cycle from = column_from;
+    if (bank == starving_bank_) {
+      entry = queue[starving_].address.row == timing_.open_row(bank) ? starving_ : kNone;
+    }
+    if (entry == kNone) {
+      const bool closed = timing_.open_row(bank) == CommandTiming::kNoRow;
+      entry = bank == starving_bank_ ? starving_ : queue.oldest_of(bank);
+      command = closed ? DramCommand::kActivate : DramCommand::kPrecharge;
+      from = closed ? activate_from : precharge_from;
+    }
+    if (from > best.cycle) continue;
+    const Cycle cycle = std::max(from, timing_.earliest_in_bank(command, bank));
+    if (cycle > best.cycle) continue;
+    const std::uint64_t order = (command == column ? kColumn : kRow) + queue[entry].order;
+    if (cycle < best.cycle || order < best.order) {
+      best = {cycle, order, command, entry, queue[entry].address};
+    }
   }
 }
 

@@ -127,8 +127,8 @@ class MemoryController {
   Choice choose_in_normal_mode();
   Choice choose_for_requests();
   void consider(Choice& best, DramCommand command, const CommandAddress& address,
-                std::uint64_t order, std::uint32_t entry = RequestQueue::kNone) const;
-  void consider_bank(Choice& best, std::uint32_t bank) const;
+                std::uint64_t order) const;
+  void consider_banks(Choice& best) const;
   void consider_closing(Choice& best) const;
   void consider_bank_refresh(Choice& best);
   void consider_power_down(Choice& best) const;
