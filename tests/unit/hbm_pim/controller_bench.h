@@ -1,5 +1,5 @@
 // Plays requests and PIM commands into a controller and keeps what comes out, for tests. Every
-// command is held against a timing state of the bench's own.
+// command is held against a timing state of the bench's own, and given to the checker.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "models/hbm_pim/checker.h"
 #include "models/hbm_pim/memory_controller.h"
 
 namespace hpimvp::test_support {
@@ -18,7 +19,9 @@ class ControllerBench {
   using Cycle = std::uint64_t;
 
   ControllerBench(const hbm_pim::DeviceDescription& device, const hbm_pim::ControllerConfig& config)
-      : controller_(device, config), reference_(device) {
+      : controller_(device, config),
+        reference_(device),
+        checker_(device, {config.refresh != hbm_pim::RefreshPolicy::kNone, 8}) {
     controller_.set_command_sink({&ControllerBench::take_command, this});
     controller_.set_completion_sink({&ControllerBench::take_completion, this});
   }
@@ -79,6 +82,8 @@ class ControllerBench {
       wrong(" meets another row");
     }
     bench.reference_.issue(record.command, record.address, record.cycle);
+    const auto found = bench.checker_.check(record);
+    if (found && bench.violation_.empty()) bench.violation_ = hbm_pim::to_string(*found);
   }
   static void take_completion(void* context, const hbm_pim::Completion& completion) {
     auto& bench = *static_cast<ControllerBench*>(context);
@@ -98,6 +103,7 @@ class ControllerBench {
 
   hbm_pim::MemoryController controller_;
   hbm_pim::CommandTiming reference_;
+  hbm_pim::DramChecker checker_;
   std::vector<hbm_pim::CommandRecord> commands_;
   std::unordered_map<std::uint64_t, Cycle> completions_;
   Cycle last_data_ = 0;
