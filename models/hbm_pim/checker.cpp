@@ -53,7 +53,8 @@ std::string place(const CommandRecord& record) {
     case DramCommand::kMac:
     case DramCommand::kElementAdd:
     case DramCommand::kElementMultiply:
-      return text + fmt::format(", operand group {}, column {}", at.bank, at.column);
+      return text +
+             fmt::format(", operand group {}, row {}, column {}", at.bank, at.row, at.column);
     default:
       return text;
   }
@@ -221,6 +222,11 @@ DramChecker::OperandGroup& DramChecker::operand_group_of_bank(PseudoChannel& cha
 }
 
 void DramChecker::open(PseudoChannel& channel, Bank& bank, OperandGroup& operand_group) {
+  if (operand_group.open_banks == 0) {
+    operand_group.row = now_.address.row;
+    operand_group.one_row = true;
+  }
+  operand_group.one_row = operand_group.one_row && operand_group.row == now_.address.row;
   if (bank.row == kNoRow) {
     ++channel.open_banks;
     ++operand_group.open_banks;
@@ -567,6 +573,8 @@ void DramChecker::array_command(PseudoChannel& channel) {
   const bool is_multiply = now_.command == DramCommand::kMac;
   require_state("row closed", group.open_banks == channel.banks.size() / device_.pim.banks_per_unit,
                 "a bank of the operand group has no open row");
+  require_state("wrong row", group.one_row && group.row == now_.address.row,
+                "a bank of the operand group has another row open");
   require_state("buffer", channel.buffer_written, "nothing was written to the global buffer");
   require_distance("tRCDMAC", group.activate, value(Parameter::kTRCDMAC));
   require_distance("tMAC", channel.array, value(Parameter::kTMAC));

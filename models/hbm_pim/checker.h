@@ -83,6 +83,8 @@ class DramChecker {
   };
   struct OperandGroup {
     std::uint32_t open_banks = 0;
+    std::uint32_t row = kNoRow;        // of the first bank opened
+    bool one_row = true;               // the others opened have the same
     CommandRecord activate = kNever;   // ACT_AB
     CommandRecord multiply = kNever;   // MAC_AB
     CommandRecord element = kNever;    // EWADD_AB, EWMUL_AB

@@ -25,7 +25,8 @@ class RandomCommands {
       : device_(device),
         timing_(device, disabled_constraint),
         random_(seed),
-        pseudo_channel_(pseudo_channel) {
+        pseudo_channel_(pseudo_channel),
+        group_rows_(device.operand_groups(), 0) {
     choose_favourites();
   }
 
@@ -198,7 +199,7 @@ class RandomCommands {
     const std::uint32_t first = below(groups);
     for (std::uint32_t i = 0; i < groups; ++i) {
       CommandAddress address = group_address((first + i) % groups * step + operand_group);
-      address.row = below(device_.organisation.rows);
+      address.row = group_rows_[operand_group];
       if (timing_.is_legal(DramCommand::kActivateBanks, address)) {
         return {DramCommand::kActivateBanks, address};
       }
@@ -208,6 +209,7 @@ class RandomCommands {
 
   Candidate array_command(std::uint32_t operand_group, std::uint32_t draw) {
     CommandAddress address = group_address(operand_group);
+    address.row = group_rows_[operand_group];
     address.column = static_cast<std::uint16_t>(below(device_.organisation.columns));
     const DramCommand command = draw < 500   ? DramCommand::kMac
                                 : draw < 550 ? DramCommand::kElementAdd
@@ -232,6 +234,9 @@ class RandomCommands {
       case DramCommand::kWriteBias:
         accumulators_written_ = true;
         break;
+      case DramCommand::kPrechargeBanks:
+        group_rows_[candidate.address.bank] = below(device_.organisation.rows);
+        break;
       case DramCommand::kPimEnter:
       case DramCommand::kPimExit:
         changing_mode_ = false;
@@ -247,6 +252,7 @@ class RandomCommands {
   std::mt19937_64 random_;
   std::uint16_t pseudo_channel_;
   std::vector<std::uint32_t> favourites_;
+  std::vector<std::uint32_t> group_rows_;  // that the operand groups' banks open
   std::uint64_t now_ = 0;
   std::uint64_t origin_ = 0;
   std::uint64_t issued_ = 0;
