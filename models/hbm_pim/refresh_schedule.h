@@ -29,6 +29,12 @@ class RefreshSchedule {
   Cycle owed() const { return owed_; }
   bool urgent() const { return owed_ >= urgent_from_; }
   Cycle next_due() const { return next_due_; }
+  // When urgent() becomes true if nothing is paid; 0 if it is.
+  Cycle urgent_at() const {
+    return urgent() ? 0 : next_due_ + (urgent_from_ - owed_ - 1) * interval_;
+  }
+
+  friend bool operator==(const RefreshSchedule&, const RefreshSchedule&) = default;
 
  private:
   Cycle interval_;

@@ -1,0 +1,187 @@
+#include "models/hbm_pim/gemv_fast_engine.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace hpimvp::hbm_pim {
+
+namespace {
+
+template <std::size_t size>
+void add(std::array<std::uint64_t, size>& sums, const std::array<std::uint64_t, size>& terms,
+         std::uint64_t times) {
+  for (std::size_t i = 0; i < size; ++i) sums[i] += terms[i] * times;
+}
+
+}  // namespace
+
+GemvFastEngine::GemvFastEngine(const DeviceDescription& device)
+    : device_(device), attribution_(device), patterns_(2) {}
+
+GemvFastEngine::Statistics GemvFastEngine::statistics() const {
+  Statistics statistics = statistics_;
+  statistics.states = states_.size();
+  return statistics;
+}
+
+GemvFastEngine::Channel GemvFastEngine::channel_of(const PseudoChannelState& state) {
+  return {state_number(state.timing, state.now, GapAttribution::kNothing), state.refresh,
+          state.now};
+}
+
+PseudoChannelState GemvFastEngine::state_of(const Channel& channel) const {
+  PseudoChannelState state(states_[channel.timing].timing, channel.refresh, channel.now);
+  state.timing.rebase(kBase, channel.now);
+  return state;
+}
+
+std::uint32_t GemvFastEngine::state_number(const CommandTiming& timing, Cycle now,
+                                           DramCommand previous) {
+  for (std::uint32_t number = 0; number < states_.size(); ++number) {
+    const State& known = states_[number];
+    if (known.previous == previous && known.timing.same_from(kBase, timing, now)) return number;
+  }
+  State state{timing, previous};
+  state.timing.rebase(now, kBase);
+  states_.push_back(std::move(state));
+  transition_of_.emplace_back();
+  return static_cast<std::uint32_t>(states_.size() - 1);
+}
+
+std::uint32_t GemvFastEngine::pattern_number(std::span<const CommandRun> runs) {
+  for (std::uint32_t number = kLeave + 1; number < patterns_.size(); ++number) {
+    if (std::equal(
+            runs.begin(), runs.end(), patterns_[number].begin(), patterns_[number].end(),
+            [](const CommandRun& one, const CommandRun& other) { return one.same_shape(other); })) {
+      return number;
+    }
+  }
+  patterns_.emplace_back(runs.begin(), runs.end());
+  return static_cast<std::uint32_t>(patterns_.size() - 1);
+}
+
+const GemvFastEngine::Plan& GemvFastEngine::plan(const PseudoChannelGemv& gemv) {
+  const Shape shape(gemv.inputs, gemv.outputs, gemv.bias);
+  const auto known = plans_.find(shape);
+  if (known != plans_.end() && gemv.weight_row + known->second.rows <= device_.organisation.rows) {
+    return known->second;
+  }
+  const GemvProgram program(device_, gemv);
+  Plan plan;
+  plan.rows = weight_rows(device_, gemv);
+  if (!program.blocks().empty()) {
+    plan.stretches.push_back({kEnter, 1});
+    for (const CommandBlock& block : program.blocks()) {
+      plan.stretches.push_back({pattern_number(program.runs(block)), block.repetitions});
+    }
+    plan.stretches.push_back({kLeave, 1});
+  }
+  return plans_.emplace(shape, std::move(plan)).first->second;
+}
+
+void GemvFastEngine::walk(GemvWalk& walk, std::uint32_t block) const {
+  if (block == kEnter) return walk.enter();
+  if (block == kLeave) return walk.leave();
+  for (const CommandRun& run : patterns_[block]) {
+    expand(run, device_.operand_groups(),
+           [&walk](DramCommand command, const CommandAddress& at) { walk.step(command, at); });
+  }
+}
+
+// What the block does without a refresh in it.
+const GemvFastEngine::Transition& GemvFastEngine::transition(std::uint32_t state,
+                                                             std::uint32_t block) {
+  if (transition_of_[state].size() <= block) {
+    transition_of_[state].resize(patterns_.size(), kUnknown);
+  }
+  const std::uint32_t known = transition_of_[state][block];
+  if (known != kUnknown) return transitions_[known];
+  ++statistics_.learned_blocks;
+  const RefreshSchedule no_refresh(0, 1);
+  PseudoChannelState trial(states_[state].timing, no_refresh, kBase);
+  GemvWalk walk(trial, attribution_);
+  walk.set_previous(states_[state].previous);
+  this->walk(walk, block);
+  Transition learned;
+  learned.next = state_number(trial.timing, trial.now, walk.previous());
+  learned.cycles = trial.now - kBase;
+  learned.last_closed = walk.last_closed() == 0 ? 0 : walk.last_closed() - kBase;
+  learned.commands = walk.result().commands;
+  learned.parts = walk.result().cycles;
+  transition_of_[state][block] = static_cast<std::uint32_t>(transitions_.size());
+  return transitions_.emplace_back(learned);
+}
+
+void GemvFastEngine::walk_block(Channel& channel, std::uint32_t block, GemvResult& result) {
+  ++statistics_.walked_blocks;
+  PseudoChannelState state = state_of(channel);
+  GemvWalk walk(state, attribution_);
+  walk.set_previous(states_[channel.timing].previous);
+  this->walk(walk, block);
+  add(result.commands, walk.result().commands, 1);
+  add(result.cycles, walk.result().cycles, 1);
+  channel = {state_number(state.timing, state.now, walk.previous()), state.refresh, state.now};
+}
+
+void GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, GemvResult& result) {
+  statistics_.blocks += stretch.repetitions;
+  while (stretch.repetitions > 0) {
+    const Transition& step = transition(channel.timing, stretch.block);
+    channel.refresh.advance(channel.now);
+    const Cycle urgent_at = channel.refresh.urgent_at();
+    // A refresh comes before the first command at or after `urgent_at` that finds the banks closed.
+    if (channel.now + step.last_closed > urgent_at) {
+      walk_block(channel, stretch.block, result);
+      --stretch.repetitions;
+      continue;
+    }
+    std::uint64_t times = 1;
+    if (step.next == channel.timing) {
+      times = stretch.repetitions;
+      if (step.cycles > 0) {
+        times = std::min(times, (urgent_at - channel.now - step.last_closed) / step.cycles + 1);
+      }
+    }
+    add(result.commands, step.commands, times);
+    add(result.cycles, step.parts, times);
+    channel.now += step.cycles * times;
+    channel.timing = step.next;
+    stretch.repetitions -= static_cast<std::uint32_t>(times);
+  }
+}
+
+GemvResult GemvFastEngine::run(Channel& channel, const PseudoChannelGemv& gemv) {
+  GemvResult result;
+  result.start = channel.now;
+  for (const Stretch& stretch : plan(gemv).stretches) run_stretch(channel, stretch, result);
+  result.end = channel.now;
+  return result;
+}
+
+void GemvFastEngine::run(std::span<Channel> channels, std::span<const PseudoChannelGemv> gemvs,
+                         std::span<GemvResult> results) {
+  if (gemvs.size() != channels.size() || results.size() != channels.size()) {
+    throw std::invalid_argument("as many GEMVs and results as pseudo-channels are needed");
+  }
+  // The first of each kind, as it was before it ran.
+  struct Computed {
+    Channel before;
+    std::size_t index;
+  };
+  std::vector<Computed> computed;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    const auto same = std::find_if(computed.begin(), computed.end(), [&](const Computed& other) {
+      return other.before == channels[i] && gemvs[other.index] == gemvs[i];
+    });
+    if (same != computed.end()) {
+      ++statistics_.shared_channels;
+      results[i] = results[same->index];
+      channels[i] = channels[same->index];
+      continue;
+    }
+    computed.push_back({channels[i], i});
+    results[i] = run(channels[i], gemvs[i]);
+  }
+}
+
+}  // namespace hpimvp::hbm_pim
