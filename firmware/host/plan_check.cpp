@@ -251,7 +251,9 @@ Problem check_request(const PlanView& view) {
 Problem check_vocabulary(const PlanView& view) {
   const plan::PlanHeader& header = view.header();
   const std::uint64_t vocabulary = header.model.vocabulary;
+  constexpr std::uint64_t kMostTokens = 1u << 23;  // sampler.h
   if (vocabulary == 0) return in_header("empty vocabulary", 0);
+  if (vocabulary > kMostTokens) return in_header("vocabulary too large", vocabulary);
   if (header.logits_address == 0 || header.logits_address % 2 != 0) {
     return in_header("no logits address", header.logits_address);
   }
