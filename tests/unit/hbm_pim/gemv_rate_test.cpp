@@ -115,7 +115,7 @@ TEST_CASE("The checker finds nothing in the streams of any preset") {
     for (std::uint64_t i = 0; i < scaled_cases(60); ++i) {
       // The first is long enough for refresh to be postponed as far as it may be, and done.
       const PseudoChannelGemv gemv =
-          i == 0 ? PseudoChannelGemv{20480, 160, 0, true} : random_gemv(device, random);
+          i == 0 ? PseudoChannelGemv{20480, 320, 0, true} : random_gemv(device, random);
       INFO(name << ": " << gemv.inputs << " inputs, " << gemv.outputs << " outputs");
       DramChecker checker(device);
       const std::vector<CommandRecord> records = trace(device, gemv, {});
