@@ -37,8 +37,9 @@ void CommandEngine::set_queue_activity(ActivitySink* sink, const std::string& na
 }
 
 void CommandEngine::report_depth() {
-  if (queue_activity_ == nullptr) return;
-  queue_activity_->change(depth_signal_, sc_core::sc_time_stamp().value(), queue_.depth());
+  if (queue_activity_ == nullptr || queue_.depth() == reported_depth_) return;
+  reported_depth_ = queue_.depth();
+  queue_activity_->change(depth_signal_, sc_core::sc_time_stamp().value(), reported_depth_);
 }
 
 unsigned CommandEngine::serve_debug(tlm::tlm_generic_payload& payload) {

@@ -94,6 +94,7 @@ class CommandEngine : public sc_core::sc_module {
   std::uint16_t initiator_index_;
   ActivitySink* queue_activity_ = nullptr;
   SignalId depth_signal_ = 0;
+  std::uint64_t reported_depth_ = 0;
 };
 
 }  // namespace hpimvp::common

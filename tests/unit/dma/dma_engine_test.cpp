@@ -7,6 +7,8 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <string>
 #include <systemc>
 #include <tuple>
 #include <vector>
@@ -307,15 +309,18 @@ TEST_CASE("a reset of the queue abandons a copy in the middle") {
 
 TEST_CASE("the engine tells when it worked on what") {
   struct Recorder : hpimvp::common::ActivitySink {
-    std::vector<std::tuple<std::uint64_t, std::uint64_t>> changes;
+    using Changes = std::vector<std::tuple<std::uint64_t, std::uint64_t>>;
+    std::map<std::string, Changes, std::less<>> changes;
+    std::vector<std::string> names;
     std::vector<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>> operations;
     hpimvp::common::SignalId declare_signal(std::string_view name, unsigned,
                                             const std::vector<std::string>&) override {
-      CHECK(name == "dma.busy");
-      return 0;
+      names.emplace_back(name);
+      return static_cast<hpimvp::common::SignalId>(names.size() - 1);
     }
-    void change(hpimvp::common::SignalId, std::uint64_t time_ps, std::uint64_t value) override {
-      changes.emplace_back(time_ps, value);
+    void change(hpimvp::common::SignalId signal, std::uint64_t time_ps,
+                std::uint64_t value) override {
+      changes[names.at(signal)].emplace_back(time_ps, value);
     }
     std::uint32_t declare_engine(std::string_view name) override {
       CHECK(name == "dma");
@@ -337,8 +342,14 @@ TEST_CASE("the engine tells when it worked on what") {
   REQUIRE(recorder.operations.size() == 1);
   CHECK(recorder.operations[0] ==
         std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>(42, 100'000, 305'000));
-  CHECK(recorder.changes ==
-        std::vector<std::tuple<std::uint64_t, std::uint64_t>>{{100'000, 1}, {305'000, 0}});
+  CHECK(recorder.changes.size() == 2);
+  CHECK(recorder.changes["dma.busy"] == Recorder::Changes{{100'000, 1}, {305'000, 0}});
+  // One descriptor, from the doorbell until it is done.
+  const Recorder::Changes& depth = recorder.changes["dma.queue_depth"];
+  REQUIRE(depth.size() == 2);
+  CHECK(std::get<0>(depth[0]) <= 100'000);
+  CHECK(std::get<1>(depth[0]) == 1);
+  CHECK(depth[1] == std::tuple<std::uint64_t, std::uint64_t>(305'000, 0));
   CHECK(bench.dma.statistics() ==
         hpimvp::common::Statistics{
             {"commands", 1}, {"bursts", 1}, {"copied_bytes", 4096}, {"busy_ps", 205'000}});
