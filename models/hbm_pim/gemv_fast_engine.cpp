@@ -13,6 +13,19 @@ void add(std::array<std::uint64_t, size>& sums, const std::array<std::uint64_t, 
   for (std::size_t i = 0; i < size; ++i) sums[i] += terms[i] * times;
 }
 
+// Of what CommandRun::same_shape() compares.
+std::uint64_t hash_of(std::span<const CommandRun> runs) {
+  std::uint64_t hash = 0x9E3779B97F4A7C15;
+  for (const CommandRun& run : runs) {
+    const std::uint64_t value = static_cast<std::uint64_t>(run.command) |
+                                std::uint64_t{run.bank} << 8 | std::uint64_t{run.column} << 16 |
+                                std::uint64_t{run.count} << 32;
+    hash = (hash ^ value) * 0xFF51AFD7ED558CCD;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
 }  // namespace
 
 GemvFastEngine::GemvFastEngine(const DeviceDescription& device)
@@ -21,6 +34,7 @@ GemvFastEngine::GemvFastEngine(const DeviceDescription& device)
 GemvFastEngine::Statistics GemvFastEngine::statistics() const {
   Statistics statistics = statistics_;
   statistics.states = states_.size();
+  statistics.patterns = patterns_.size();
   return statistics;
 }
 
@@ -44,20 +58,33 @@ std::uint32_t GemvFastEngine::state_number(const CommandTiming& timing, Cycle no
   State state{timing, previous};
   state.timing.rebase(now, kBase);
   states_.push_back(std::move(state));
-  transition_of_.emplace_back();
   return static_cast<std::uint32_t>(states_.size() - 1);
 }
 
 std::uint32_t GemvFastEngine::pattern_number(std::span<const CommandRun> runs) {
-  for (std::uint32_t number = kLeave + 1; number < patterns_.size(); ++number) {
+  const std::uint64_t hash = hash_of(runs);
+  const auto [first, last] = pattern_by_hash_.equal_range(hash);
+  for (auto candidate = first; candidate != last; ++candidate) {
+    const std::vector<CommandRun>& pattern = patterns_[candidate->second];
     if (std::equal(
-            runs.begin(), runs.end(), patterns_[number].begin(), patterns_[number].end(),
+            runs.begin(), runs.end(), pattern.begin(), pattern.end(),
             [](const CommandRun& one, const CommandRun& other) { return one.same_shape(other); })) {
-      return number;
+      return candidate->second;
     }
   }
+  const auto number = static_cast<std::uint32_t>(patterns_.size());
   patterns_.emplace_back(runs.begin(), runs.end());
-  return static_cast<std::uint32_t>(patterns_.size() - 1);
+  pattern_by_hash_.emplace(hash, number);
+  return number;
+}
+
+// States stay: channels refer to them.
+void GemvFastEngine::forget_if_full() {
+  if (patterns_.size() <= kMostRemembered && plans_.size() <= kMostRemembered) return;
+  plans_.clear();
+  pattern_by_hash_.clear();
+  patterns_.resize(kLeave + 1);
+  transitions_.clear();
 }
 
 const GemvFastEngine::Plan& GemvFastEngine::plan(const PseudoChannelGemv& gemv) {
@@ -91,11 +118,9 @@ void GemvFastEngine::walk(GemvWalk& walk, std::uint32_t block) const {
 // What the block does without a refresh in it.
 const GemvFastEngine::Transition& GemvFastEngine::transition(std::uint32_t state,
                                                              std::uint32_t block) {
-  if (transition_of_[state].size() <= block) {
-    transition_of_[state].resize(patterns_.size(), kUnknown);
-  }
-  const std::uint32_t known = transition_of_[state][block];
-  if (known != kUnknown) return transitions_[known];
+  const std::uint64_t key = std::uint64_t{state} << 32 | block;
+  const auto known = transitions_.find(key);
+  if (known != transitions_.end()) return known->second;
   ++statistics_.learned_blocks;
   const RefreshSchedule no_refresh(0, 1);
   PseudoChannelState trial(states_[state].timing, no_refresh, kBase);
@@ -108,8 +133,7 @@ const GemvFastEngine::Transition& GemvFastEngine::transition(std::uint32_t state
   learned.last_closed = walk.last_closed() == 0 ? 0 : walk.last_closed() - kBase;
   learned.commands = walk.result().commands;
   learned.parts = walk.result().cycles;
-  transition_of_[state][block] = static_cast<std::uint32_t>(transitions_.size());
-  return transitions_.emplace_back(learned);
+  return transitions_.emplace(key, learned).first->second;
 }
 
 void GemvFastEngine::walk_block(Channel& channel, std::uint32_t block, GemvResult& result) {
@@ -151,6 +175,7 @@ void GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, GemvResult& 
 }
 
 GemvResult GemvFastEngine::run(Channel& channel, const PseudoChannelGemv& gemv) {
+  forget_if_full();
   GemvResult result;
   result.start = channel.now;
   for (const Stretch& stretch : plan(gemv).stretches) run_stretch(channel, stretch, result);

@@ -16,6 +16,7 @@
 #include <map>
 #include <span>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "models/hbm_pim/gemv_command_engine.h"
@@ -41,7 +42,8 @@ class GemvFastEngine {
     std::uint64_t walked_blocks = 0;  // command by command because of a refresh
     std::uint64_t learned_blocks = 0;
     std::uint64_t shared_channels = 0;  // whose result was another's
-    std::size_t states = 0;
+    std::size_t states = 0;             // few: blocks leave the same few states behind
+    std::size_t patterns = 0;
   };
 
   // `device` has passed check().
@@ -85,8 +87,10 @@ class GemvFastEngine {
   static constexpr Cycle kBase = Cycle{1} << 32;
   static constexpr std::uint32_t kEnter = 0;  // patterns that are not in a program
   static constexpr std::uint32_t kLeave = 1;
-  static constexpr std::uint32_t kUnknown = 0xFFFFFFFF;
+  // Of plans and of patterns; beyond, all are forgotten and learned anew.
+  static constexpr std::size_t kMostRemembered = 4096;
 
+  void forget_if_full();
   const Plan& plan(const PseudoChannelGemv& gemv);
   std::uint32_t pattern_number(std::span<const CommandRun> runs);
   std::uint32_t state_number(const CommandTiming& timing, Cycle now, DramCommand previous);
@@ -99,8 +103,8 @@ class GemvFastEngine {
   GapAttribution attribution_;
   std::vector<State> states_;
   std::vector<std::vector<CommandRun>> patterns_;
-  std::vector<Transition> transitions_;
-  std::vector<std::vector<std::uint32_t>> transition_of_;  // by state and pattern
+  std::unordered_multimap<std::uint64_t, std::uint32_t> pattern_by_hash_;
+  std::unordered_map<std::uint64_t, Transition> transitions_;  // by state and pattern
   std::map<Shape, Plan> plans_;
   Statistics statistics_;
 };

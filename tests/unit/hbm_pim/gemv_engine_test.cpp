@@ -105,6 +105,7 @@ TEST_CASE("The fast GEMV engine equals the command engine, on the presets") {
   }
   for (const GemvFastEngine& engine : engines) {
     const GemvFastEngine::Statistics statistics = engine.statistics();
+    INFO(statistics.states << " states, " << statistics.patterns << " patterns");
     // Both ways are taken.
     CHECK(statistics.walked_blocks > 0);
     CHECK(statistics.learned_blocks < statistics.blocks);
