@@ -26,6 +26,17 @@ std::uint64_t hash_of(std::span<const CommandRun> runs) {
   return hash;
 }
 
+// The same for states that CommandTiming::same_from() finds the same.
+std::uint64_t hash_of(const CommandTiming& timing, std::uint64_t now) {
+  std::uint64_t hash = 0x9E3779B97F4A7C15;
+  for (unsigned command = 0; command < kDramCommands; ++command) {
+    const std::uint64_t ready = timing.earliest(static_cast<DramCommand>(command), {});
+    hash = (hash ^ (ready > now ? ready - now : 0)) * 0xFF51AFD7ED558CCD;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
 }  // namespace
 
 GemvFastEngine::GemvFastEngine(const DeviceDescription& device)
@@ -51,14 +62,19 @@ PseudoChannelState GemvFastEngine::state_of(const Channel& channel) const {
 
 std::uint32_t GemvFastEngine::state_number(const CommandTiming& timing, Cycle now,
                                            DramCommand previous) {
-  for (std::uint32_t number = 0; number < states_.size(); ++number) {
-    const State& known = states_[number];
-    if (known.previous == previous && known.timing.same_from(kBase, timing, now)) return number;
+  const std::uint64_t hash = hash_of(timing, now);
+  const auto [first, last] = state_by_hash_.equal_range(hash);
+  for (auto candidate = first; candidate != last; ++candidate) {
+    const State& known = states_[candidate->second];
+    if (known.previous == previous && known.timing.same_from(kBase, timing, now)) {
+      return candidate->second;
+    }
   }
-  State state{timing, previous};
-  state.timing.rebase(now, kBase);
-  states_.push_back(std::move(state));
-  return static_cast<std::uint32_t>(states_.size() - 1);
+  const auto number = static_cast<std::uint32_t>(states_.size());
+  states_.push_back({timing, previous});
+  states_.back().timing.rebase(now, kBase);
+  state_by_hash_.emplace(hash, number);
+  return number;
 }
 
 std::uint32_t GemvFastEngine::pattern_number(std::span<const CommandRun> runs) {
@@ -76,6 +92,12 @@ std::uint32_t GemvFastEngine::pattern_number(std::span<const CommandRun> runs) {
   patterns_.emplace_back(runs.begin(), runs.end());
   pattern_by_hash_.emplace(hash, number);
   return number;
+}
+
+void GemvFastEngine::forget() {
+  states_.clear();
+  state_by_hash_.clear();
+  transitions_.clear();
 }
 
 // States stay: channels refer to them.

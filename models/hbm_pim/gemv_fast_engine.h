@@ -60,6 +60,11 @@ class GemvFastEngine {
 
   Statistics statistics() const;
 
+  // Frees what was learned (about 10 KiB for each state that a channel_of() or a GEMV came upon)
+  // and makes all channels invalid. For callers with many different states: convert them by
+  // state_of() before.
+  void forget();
+
  private:
   struct State {
     CommandTiming timing;  // with kBase for now
@@ -102,6 +107,7 @@ class GemvFastEngine {
   DeviceDescription device_;
   GapAttribution attribution_;
   std::vector<State> states_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> state_by_hash_;
   std::vector<std::vector<CommandRun>> patterns_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> pattern_by_hash_;
   std::unordered_map<std::uint64_t, Transition> transitions_;  // by state and pattern

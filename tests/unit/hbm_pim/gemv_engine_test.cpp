@@ -102,6 +102,7 @@ TEST_CASE("The fast GEMV engine equals the command engine, on the presets") {
   for (std::uint64_t i = 0; i < scaled_cases(10000); ++i) {
     const std::size_t which = i % devices.size();
     compare_engines(devices[which], engines[which], random);
+    if (engines[which].statistics().states > 2000) engines[which].forget();
   }
   for (const GemvFastEngine& engine : engines) {
     const GemvFastEngine::Statistics statistics = engine.statistics();
