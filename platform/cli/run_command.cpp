@@ -210,6 +210,10 @@ output::Result collect(const Session& session, hpim::HpimMachine& machine, const
 
 int run_command(const RunOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  // From the start: a run that is interrupted while it loads ends like one that is interrupted
+  // later.
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
   const auto session =
       prepare(config::load_scenario(options.scenario, options.overrides, preset_folder()));
   const config::Scenario& scenario = session->scenario;
@@ -239,8 +243,6 @@ int run_command(const RunOptions& options) {
   hpim::HpimMachine machine("hpim", session->topology, machine_options);
   load(*session, machine);
 
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
   output::VcdWriter* writer = waveform ? &waveform->writer() : nullptr;
   const Outcome outcome = run_to_end(*session, machine, progress, writer);
   progress.clear();

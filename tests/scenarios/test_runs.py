@@ -179,7 +179,7 @@ class Commands(ToolTest):
     def test_an_interrupted_run_leaves_valid_files(self):
         process = subprocess.Popen(
             [HPIM_VP, "run", FIRST_LIGHT, "--quiet", "--out", "stopped", "--set", "trace.vcd=true",
-             "--set", "trace.max_mib=8", "--set", "workload.output_tokens=500", "--set",
+             "--set", "trace.max_mib=8", "--set", "workload.output_tokens=1000", "--set",
              "workload.stop_at_end_token=false"], cwd=self.folder, stderr=subprocess.PIPE)
         time.sleep(1)
         process.send_signal(signal.SIGINT)

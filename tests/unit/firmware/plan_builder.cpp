@@ -64,7 +64,7 @@ template <typename T>
 std::uint64_t PlanBuilder::append(const std::vector<T>& values) {
   const std::uint64_t address = reinterpret_cast<std::uint64_t>(memory_.data()) + used_bytes_;
   const std::size_t bytes = values.size() * sizeof(T);
-  std::memcpy(reinterpret_cast<void*>(address), values.data(), bytes);
+  if (bytes != 0) std::memcpy(reinterpret_cast<void*>(address), values.data(), bytes);
   used_bytes_ += (bytes + 7) / 8 * 8;
   return address;
 }
