@@ -181,7 +181,10 @@ class Commands(ToolTest):
             [HPIM_VP, "run", FIRST_LIGHT, "--quiet", "--out", "stopped", "--set", "trace.vcd=true",
              "--set", "trace.max_mib=8", "--set", "workload.output_tokens=1000", "--set",
              "workload.stop_at_end_token=false"], cwd=self.folder, stderr=subprocess.PIPE)
-        time.sleep(1)
+        waveform = os.path.join(self.folder, "stopped", "trace.vcd")
+        deadline = time.monotonic() + 60
+        while not os.path.exists(waveform) and time.monotonic() < deadline:
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
