@@ -5,55 +5,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "models/hbm_pim/gemv_tiling.h"
+
 namespace hpimvp::hbm_pim {
-
-namespace {
-
-template <typename Integer>
-constexpr Integer divide_up(Integer dividend, Integer divisor) {
-  return (dividend + divisor - 1) / divisor;
-}
-
-constexpr std::uint32_t kBytesPerElement = 2;  // FP16
-
-std::uint32_t elements_per_chunk(const DeviceDescription& device) {
-  return device.organisation.burst_bytes / kBytesPerElement;
-}
-
-std::uint32_t chunks_of(const DeviceDescription& device, const PseudoChannelGemv& gemv) {
-  return divide_up(gemv.inputs, elements_per_chunk(device));
-}
-
-// Chunks that the buffer holds.
-std::uint32_t buffer_chunks(const DeviceDescription& device) {
-  return std::max(1u, device.pim.buffer_bytes / device.organisation.burst_bytes);
-}
-
-// Samsung's tiling.
-struct Tiling {
-  std::uint32_t chunks_per_tile;
-  std::uint32_t tiles;
-  std::uint32_t slots_per_row;    // of one bank
-  std::uint32_t slots_per_block;  // whose sums a unit keeps
-  std::uint32_t slots;
-  std::uint32_t blocks;
-
-  Tiling(const DeviceDescription& device, const PseudoChannelGemv& gemv) {
-    const std::uint32_t chunks = chunks_of(device, gemv);
-    chunks_per_tile = std::min(buffer_chunks(device), device.organisation.columns);
-    tiles = divide_up(chunks, chunks_per_tile);
-    slots_per_row = device.organisation.columns / chunks_per_tile;
-    slots_per_block = std::min(device.pim.accumulators, slots_per_row * device.pim.banks_per_unit);
-    slots = divide_up(gemv.outputs, device.units());
-    blocks = divide_up(slots, slots_per_block);
-  }
-};
-
-bool is_samsung(const DeviceDescription& device) {
-  return device.pim.programming_model == ProgrammingModel::kSamsung;
-}
-
-}  // namespace
 
 std::uint32_t outputs_per_slot(const DeviceDescription& device) {
   return is_samsung(device) ? device.units() : device.organisation.banks();
@@ -62,11 +16,12 @@ std::uint32_t outputs_per_slot(const DeviceDescription& device) {
 std::uint64_t weight_rows(const DeviceDescription& device, const PseudoChannelGemv& gemv) {
   if (gemv.outputs == 0) return 0;
   if (is_samsung(device)) {
-    const Tiling tiling(device, gemv);
+    const SamsungTiling tiling(device, gemv.inputs, gemv.outputs);
     return std::uint64_t{tiling.blocks} * tiling.tiles;
   }
   const std::uint64_t slots = divide_up(gemv.outputs, outputs_per_slot(device));
-  return divide_up(slots * chunks_of(device, gemv), std::uint64_t{device.organisation.columns});
+  return divide_up(slots * chunks_of_inputs(device, gemv.inputs),
+                   std::uint64_t{device.organisation.columns});
 }
 
 std::vector<PseudoChannelGemv> slice_rows(const DeviceDescription& device, std::uint32_t stacks,
@@ -92,19 +47,20 @@ std::vector<PseudoChannelGemv> slice_columns(const DeviceDescription& device, st
                                              const PseudoChannelGemv& whole) {
   const std::uint32_t parts = stacks * device.organisation.pseudo_channels();
   const std::uint32_t elements = elements_per_chunk(device);
-  const std::uint32_t chunks = chunks_of(device, whole);
+  const std::uint32_t chunks = chunks_of_inputs(device, whole.inputs);
   std::vector<PseudoChannelGemv> slices;
   std::uint32_t first = 0;
   for (std::uint32_t part = 0; part < parts; ++part) {
     const std::uint32_t size = chunks / parts + (part < chunks % parts ? 1 : 0);
     PseudoChannelGemv slice = whole;
-    slice.inputs = std::min(whole.inputs, (first + size) * elements) - first * elements;
+    const std::uint64_t end = std::uint64_t{first + size} * elements;
+    slice.inputs =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(whole.inputs, end)) - first * elements;
     // The bias is added once.
     slice.bias = whole.bias && part == 0;
     if (size == 0) slice = {0, 0, whole.weight_row, false};
     slices.push_back(slice);
     first += size;
-    if (first == chunks) first = chunks;
   }
   return slices;
 }
@@ -114,7 +70,10 @@ class GemvProgramBuilder {
  public:
   GemvProgramBuilder(GemvProgram& program, const DeviceDescription& device,
                      const PseudoChannelGemv& gemv)
-      : program_(program), device_(device), gemv_(gemv), chunks_(chunks_of(device, gemv)) {}
+      : program_(program),
+        device_(device),
+        gemv_(gemv),
+        chunks_(chunks_of_inputs(device, gemv.inputs)) {}
 
   void build_native();
   void build_samsung();
@@ -285,13 +244,13 @@ void GemvProgramBuilder::native_columns(std::uint32_t group, std::uint64_t first
 }
 
 void GemvProgramBuilder::build_samsung() {
-  const Tiling tiling(device_, gemv_);
+  const SamsungTiling tiling(device_, gemv_.inputs, gemv_.outputs);
   for (std::uint32_t block = 0; block < tiling.blocks; ++block) samsung_block(block);
   end_block();
 }
 
 void GemvProgramBuilder::samsung_block(std::uint32_t block) {
-  const Tiling tiling(device_, gemv_);
+  const SamsungTiling tiling(device_, gemv_.inputs, gemv_.outputs);
   const std::uint32_t first = block * tiling.slots_per_block;
   const std::uint32_t slots = std::min(tiling.slots_per_block, tiling.slots - first);
   for (std::uint32_t slot = first; slot < first + slots; ++slot) write_bias(0, slot);
