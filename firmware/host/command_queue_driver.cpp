@@ -56,6 +56,8 @@ std::string_view name_of(queue::ErrorCode code) {
       return "PROGRAM_TRAP";
     case queue::ErrorCode::kBadConfiguration:
       return "BAD_CONFIGURATION";
+    case queue::ErrorCode::kUncorrectableError:
+      return "UNCORRECTABLE_ERROR";
   }
   return "unknown code";
 }

@@ -48,7 +48,12 @@ unsigned CommandEngine::serve_debug(tlm::tlm_generic_payload& payload) {
 
 // One process drives the line, whoever changed the level: sc_signal takes one writer only.
 void CommandEngine::drive_interrupt() {
-  interrupt.write(queue_.interrupt_level());
+  interrupt.write(queue_.interrupt_level() || own_interrupt_);
+}
+
+void CommandEngine::set_own_interrupt(bool level) {
+  own_interrupt_ = level;
+  interrupt_event_.notify(sc_core::SC_ZERO_TIME);
 }
 
 void CommandEngine::run() {

@@ -56,7 +56,7 @@ class CommandEngine : public sc_core::sc_module {
 
   struct CommandResult {
     CommandError error = CommandError::kNone;
-    std::uint64_t address = 0;  // what failed, with kBusError
+    std::uint64_t address = 0;  // what failed, with kBusError and kUncorrectableError
   };
 
   // Runs in the engine's thread and may wait(). Returns the outcome, or nothing if the command goes
@@ -68,6 +68,9 @@ class CommandEngine : public sc_core::sc_module {
   bool abandoned(const Command& command) const { return !queue_.is_current(command.ticket); }
   // Called after CONTROL.RESET, in the process of the register write: must not wait().
   virtual void queue_reset() {}
+
+  // The interrupt line is also high while the module itself wants it.
+  void set_own_interrupt(bool level);
 
   // One blocking transaction on `bus`, from the calling thread; waits for its delay. `data` may be
   // null if payload_valid is false. True: answered TLM_OK_RESPONSE.
@@ -89,6 +92,7 @@ class CommandEngine : public sc_core::sc_module {
   RegisterBlock block_;
   sc_core::sc_event work_event_;
   sc_core::sc_event interrupt_event_;
+  bool own_interrupt_ = false;
   CommandQueue queue_;
   Initiator initiator_;
   std::uint16_t initiator_index_;

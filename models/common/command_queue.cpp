@@ -122,8 +122,9 @@ void CommandQueue::complete(const Ticket& ticket, bool interrupt) {
 void CommandQueue::fail(const Ticket& ticket, CommandError code, std::uint64_t address) {
   Entry* entry = find(ticket);
   if (entry == nullptr) return;
-  const bool names_address =
-      code == CommandError::kDescriptorFetch || code == CommandError::kBusError;
+  const bool names_address = code == CommandError::kDescriptorFetch ||
+                             code == CommandError::kBusError ||
+                             code == CommandError::kUncorrectableError;
   entry->state = State::kFailed;
   entry->code = code;
   entry->error_address = names_address ? address : ticket.address;

@@ -49,7 +49,8 @@ class CommandQueue {
   bool is_current(const Ticket& ticket) const;
   // Calls for a ticket that is not current do nothing: a reset may overtake an engine.
   void complete(const Ticket& ticket, bool interrupt);
-  // `address`: what failed for kDescriptorFetch and kBusError; other codes report the descriptor's.
+  // `address`: what failed for kDescriptorFetch, kBusError and kUncorrectableError; other codes
+  // report the descriptor's.
   void fail(const Ticket& ticket, CommandError code, std::uint64_t address = 0);
 
   bool interrupt_level() const { return interrupt_level_; }

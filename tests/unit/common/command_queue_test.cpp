@@ -136,8 +136,9 @@ TEST_CASE("an error stops the queue at the failing descriptor once those before 
   CHECK_FALSE(bench.queue.has_work());
 }
 
-TEST_CASE("bus and fetch errors report the address that failed") {
-  for (const auto code : {CommandError::kBusError, CommandError::kDescriptorFetch}) {
+TEST_CASE("bus, fetch and memory errors report the address that failed") {
+  for (const auto code : {CommandError::kBusError, CommandError::kDescriptorFetch,
+                          CommandError::kUncorrectableError}) {
     Bench bench;
     bench.write(regs::kTailOffset, 1);
     bench.queue.fail(bench.queue.start(), code, 0xABCD'0000'1234);
