@@ -34,6 +34,25 @@ float portable_dot(float accumulator, const void* weights, const float* input, s
   return accumulator;
 }
 
+void portable_dot_units(float* accumulators, const std::uint8_t* weights, const float* input,
+                        std::size_t input_stride, std::size_t units) {
+  for (std::size_t u = 0; u < units; ++u) {
+    accumulators[u] =
+        portable_dot(accumulators[u], weights + 2 * kPimLanes * u, input + input_stride * u, 1);
+  }
+}
+
+void portable_lane_units(std::uint16_t* lanes, const std::uint8_t* weights, const float* input,
+                         std::size_t input_stride, std::size_t units) {
+  for (std::size_t u = 0; u < units; ++u) {
+    for (std::size_t i = 0; i < kPimLanes; ++i) {
+      const std::size_t at = u * kPimLanes + i;
+      const float product = fp16_to_float(load_half(weights, at)) * input[u * input_stride + i];
+      lanes[at] = fp16_add(lanes[at], float_to_fp16(product));
+    }
+  }
+}
+
 // One chunk of at most 16 rows; missing rows count as +0.
 void portable_weighted_chunk(float* accumulators, const float* factors, const std::uint8_t* matrix,
                              std::size_t stride_bytes, std::size_t rows, std::size_t first_column,
@@ -100,6 +119,38 @@ HPIMVP_AVX2 float avx2_dot(float accumulator, const std::uint8_t* weights, const
     accumulator += _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
   return accumulator;
+}
+
+HPIMVP_AVX2 std::size_t avx2_dot_units(float* accumulators, const std::uint8_t* weights,
+                                       const float* input, std::size_t stride, std::size_t units) {
+  std::size_t u = 0;
+  for (; u + 4 <= units; u += 4, weights += 128, input += 4 * stride) {
+    __m128 a = four_lanes(weights, input);
+    __m128 b = four_lanes(weights + 32, input + stride);
+    __m128 c = four_lanes(weights + 64, input + 2 * stride);
+    __m128 d = four_lanes(weights + 96, input + 3 * stride);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    const __m128 sums = _mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d));
+    _mm_storeu_ps(accumulators + u, _mm_add_ps(_mm_loadu_ps(accumulators + u), sums));
+  }
+  return u;
+}
+
+HPIMVP_AVX2 inline void eight_lane_multiply_add(std::uint16_t* lanes, const std::uint8_t* weights,
+                                                const float* input) {
+  auto* at = reinterpret_cast<__m128i*>(lanes);
+  const __m128i product =
+      _mm256_cvtps_ph(eight_products(weights, input), _MM_FROUND_TO_NEAREST_INT);
+  const __m256 sum = _mm256_add_ps(_mm256_cvtph_ps(_mm_loadu_si128(at)), _mm256_cvtph_ps(product));
+  _mm_storeu_si128(at, _mm256_cvtps_ph(sum, _MM_FROUND_TO_NEAREST_INT));
+}
+
+HPIMVP_AVX2 void avx2_lane_units(std::uint16_t* lanes, const std::uint8_t* weights,
+                                 const float* input, std::size_t stride, std::size_t units) {
+  for (std::size_t u = 0; u < units; ++u, lanes += 16, weights += 32, input += stride) {
+    eight_lane_multiply_add(lanes, weights, input);
+    eight_lane_multiply_add(lanes + 8, weights + 16, input + 8);
+  }
 }
 
 // Columns in steps of eight; returns the first column that is left over.
@@ -194,6 +245,26 @@ float pim_dot(float accumulator, const void* weights, const float* input, std::s
   }
 #endif
   return portable_dot(accumulator, weights, input, chunks);
+}
+
+void pim_dot_units(float* accumulators, const void* weights, const float* input,
+                   std::size_t input_stride, std::size_t units) {
+  const auto* bytes = static_cast<const std::uint8_t*>(weights);
+  std::size_t done = 0;
+#if HPIMVP_HAS_X86
+  if (has_avx2_f16c()) done = avx2_dot_units(accumulators, bytes, input, input_stride, units);
+#endif
+  portable_dot_units(accumulators + done, bytes + 2 * kPimLanes * done, input + input_stride * done,
+                     input_stride, units - done);
+}
+
+void lane_multiply_add_units(std::uint16_t* lanes, const void* weights, const float* input,
+                             std::size_t input_stride, std::size_t units) {
+  const auto* bytes = static_cast<const std::uint8_t*>(weights);
+#if HPIMVP_HAS_X86
+  if (has_avx2_f16c()) return avx2_lane_units(lanes, bytes, input, input_stride, units);
+#endif
+  portable_lane_units(lanes, bytes, input, input_stride, units);
 }
 
 void pim_weighted_sum(float* accumulators, const float* factors, const void* matrix,

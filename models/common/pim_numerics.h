@@ -9,6 +9,10 @@
 // that are no multiple of 16 long are padded with +0 on both sides. Subnormals are kept. A NaN that
 // leaves a unit is canonical (0x7E00, 0x7FC00000).
 //
+// Units that round each product and each sum (Samsung's HBM2-PIM: FP16 multiplier, FP16 adder,
+// 16 lanes of FP16 in a register of GRF_B) have their own rules: see lane_multiply_add() and
+// lane_tree_sum(). Vectors are padded and NaNs are canonical in the same way.
+//
 // The inline functions at the top are the definition. The functions on arrays below compute the
 // same bits faster; tests/unit/hbm_pim/pim_numerics_test.cpp holds them against the definition.
 #pragma once
@@ -50,6 +54,34 @@ constexpr float pim_accumulate(float accumulator, float sum) {
 }
 constexpr std::uint16_t pim_read_out(float accumulator) {
   return float_to_fp16(accumulator);
+}
+
+// FP16 operations rounded once, to nearest even. Products are exact in FP32; sums of two FP16
+// values are correctly rounded from FP32, since 24 significant bits are 2 * 11 + 2 (Figueroa, "When
+// is double rounding innocuous?", 1995).
+constexpr std::uint16_t fp16_multiply(std::uint16_t a, std::uint16_t b) {
+  return float_to_fp16(fp16_to_float(a) * fp16_to_float(b));
+}
+constexpr std::uint16_t fp16_add(std::uint16_t a, std::uint16_t b) {
+  return float_to_fp16(fp16_to_float(a) + fp16_to_float(b));
+}
+
+// One column command of a unit that rounds twice a MAC: lane i of the register becomes
+// round(lane i + round(a[i] * b[i])). The register starts from +0 in all lanes, or with the bias in
+// lane 0.
+constexpr void lane_multiply_add(std::uint16_t* lanes, const std::uint16_t* a,
+                                 const std::uint16_t* b) {
+  for (unsigned i = 0; i < kPimLanes; ++i) lanes[i] = fp16_add(lanes[i], fp16_multiply(a[i], b[i]));
+}
+
+// The sum of a register's lanes: a tree as pim_tree_sum's, each addition rounded to FP16.
+constexpr std::uint16_t lane_tree_sum(const std::uint16_t* lanes) {
+  std::uint16_t partial[kPimLanes] = {};
+  for (unsigned i = 0; i < kPimLanes; ++i) partial[i] = lanes[i];
+  for (unsigned width = kPimLanes / 2; width > 0; width /= 2) {
+    for (unsigned i = 0; i < width; ++i) partial[i] = fp16_add(partial[i], partial[i + width]);
+  }
+  return partial[0];
 }
 
 // The vector unit's functions. Every operation is an FP32 operation of IEEE 754 rounded to nearest
@@ -136,6 +168,16 @@ void float_to_fp16(const float* source, std::uint16_t* destination, std::size_t 
 // accumulator + dot16 of every chunk, in order. `weights`: 16 * chunks FP16 values at any byte
 // address, little endian; `input`: as many values that were FP16 before they were converted.
 float pim_dot(float accumulator, const void* weights, const float* input, std::size_t chunks);
+
+// A column command of several units side by side: accumulators[u] + dot16 of chunk u of `weights`
+// and the 16 values at input + u * input_stride.
+void pim_dot_units(float* accumulators, const void* weights, const float* input,
+                   std::size_t input_stride, std::size_t units);
+
+// The same for units that round twice: lane_multiply_add of the 16 lanes at lanes + 16 * u. NaNs
+// in lanes may have any sign and payload.
+void lane_multiply_add_units(std::uint16_t* lanes, const void* weights, const float* input,
+                             std::size_t input_stride, std::size_t units);
 
 // accumulators[c] += sum over j of factors[j] * matrix[j][c], for `columns` columns, by chunks of
 // 16 rows: products of rows 16k to 16k + 15 are summed by the tree, and the sum is added. Rows are

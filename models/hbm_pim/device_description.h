@@ -94,6 +94,17 @@ enum class ProgrammingModel : std::uint8_t {
   kSamsung,  // CRF microkernel, GRF registers, modes by accesses to reserved rows
 };
 
+// How units compute (models/common/pim_numerics.h).
+enum class Numerics : std::uint8_t {
+  kFp32Tree,   // exact products, FP32 tree and accumulator, one rounding at the read-out
+  kFp16Lanes,  // products and sums rounded to FP16 in every lane, then an FP16 tree
+};
+
+// What a unit with that interface does unless its preset says otherwise.
+constexpr Numerics default_numerics(ProgrammingModel model) {
+  return model == ProgrammingModel::kSamsung ? Numerics::kFp16Lanes : Numerics::kFp32Tree;
+}
+
 // The processing units. They form `banks_per_unit` operand groups: operand group g is every bank
 // whose index modulo banks_per_unit is g, and a MAC_AB (or EW*_AB, PRE_AB) with `address.bank` = g
 // acts on the banks of operand group g, one for each unit. With one unit a bank there is one group,
@@ -105,6 +116,7 @@ enum class ProgrammingModel : std::uint8_t {
 // Within a window of tFAWAB at most `activate_groups_per_window` ACT_AB may be issued.
 struct PimDescription {
   ProgrammingModel programming_model = ProgrammingModel::kNative;
+  Numerics numerics = Numerics::kFp32Tree;
   std::uint32_t lanes = 0;           // FP16 multipliers of a unit
   std::uint32_t unit_clock_mhz = 0;  // for the reader; timing is in tMAC, tMACL
   std::uint32_t banks_per_unit = 0;

@@ -121,6 +121,10 @@ void read_pim(const Document& document, DeviceDescription& device) {
   object.read_choice<hbm_pim::ProgrammingModel>("programming_model", pim.programming_model,
                                                 {{"native", hbm_pim::ProgrammingModel::kNative},
                                                  {"samsung", hbm_pim::ProgrammingModel::kSamsung}});
+  pim.numerics = hbm_pim::default_numerics(pim.programming_model);
+  object.read_choice<hbm_pim::Numerics>(
+      "numerics", pim.numerics,
+      {{"fp32_tree", hbm_pim::Numerics::kFp32Tree}, {"fp16_lanes", hbm_pim::Numerics::kFp16Lanes}});
   object.read_string("activation_reason", pim.activation_reason);
   if (pim.activation_reason.empty()) {
     object.fail_missing("activation_reason", "why no more banks may be activated at once");
