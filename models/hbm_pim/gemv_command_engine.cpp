@@ -1,17 +1,8 @@
 #include "models/hbm_pim/gemv_command_engine.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace hpimvp::hbm_pim {
-
-PseudoChannelState::PseudoChannelState(const DeviceDescription& device, const GemvRefresh& options)
-    : timing(device),
-      refresh(options.enabled ? device[Parameter::kTREFI] : 0, options.most_postponed) {}
-
-PseudoChannelState::PseudoChannelState(CommandTiming timing_state, const RefreshSchedule& schedule,
-                                       std::uint64_t from)
-    : timing(std::move(timing_state)), refresh(schedule), now(from) {}
 
 GemvWalk::GemvWalk(PseudoChannelState& state, const GapAttribution& attribution,
                    const CommandObserver& observer, std::uint16_t pseudo_channel)

@@ -9,29 +9,11 @@
 
 #include <cstdint>
 
-#include "models/hbm_pim/command_timing.h"
 #include "models/hbm_pim/gemv_result.h"
 #include "models/hbm_pim/pim_command_source.h"
-#include "models/hbm_pim/refresh_schedule.h"
+#include "models/hbm_pim/pseudo_channel_state.h"
 
 namespace hpimvp::hbm_pim {
-
-struct GemvRefresh {
-  bool enabled = true;
-  std::uint32_t most_postponed = 8;
-};
-
-// A pseudo-channel between two GEMVs.
-struct PseudoChannelState {
-  CommandTiming timing;
-  RefreshSchedule refresh;
-  std::uint64_t now = 0;  // no command is issued before
-
-  // Fresh, at cycle 0.
-  explicit PseudoChannelState(const DeviceDescription& device, const GemvRefresh& options = {});
-  PseudoChannelState(CommandTiming timing_state, const RefreshSchedule& schedule,
-                     std::uint64_t from);
-};
 
 // Whom to tell about each command, in the order of cycles.
 struct CommandObserver {

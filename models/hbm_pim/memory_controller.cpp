@@ -52,6 +52,7 @@ MemoryController::MemoryController(const DeviceDescription& device, const Contro
       organisation_(device.organisation),
       read_data_(device[Parameter::kTRL] + device[Parameter::kTBL]),
       write_data_(device[Parameter::kTWL] + device[Parameter::kTBL]),
+      pim_out_(device[Parameter::kTPIMOUT]),
       pseudo_channel_(pseudo_channel),
       queues_{RequestQueue(device.organisation.banks(), config.read_queue),
               RequestQueue(device.organisation.banks(), config.write_queue)},
@@ -77,6 +78,7 @@ void MemoryController::start_pim(const PimCommandSource& source) {
   pim_ = source;
   pim_commands_ = {};
   pim_position_ = 0;
+  pim_end_ = kNever;
 }
 
 void MemoryController::run(Cycle until) {
@@ -137,7 +139,10 @@ bool MemoryController::pim_has_next() {
   if (pim_position_ < pim_commands_.size()) return true;
   pim_commands_ = pim_.next(pim_.context);
   pim_position_ = 0;
-  if (pim_commands_.empty()) pim_ = {};
+  if (pim_commands_.empty()) {
+    pim_ = {};
+    if (!timing_.pim_mode()) pim_end_ = now_;  // there was no command at all
+  }
   return pim_.next != nullptr;
 }
 
@@ -403,6 +408,7 @@ void MemoryController::note_mode(const Choice& choice) {
       break;
     case DramCommand::kPimExit:
       mode_since_ = now_;
+      if (!pim_active()) pim_end_ = now_ + pim_out_;
       break;
     default:
       ++pim_position_;
@@ -410,6 +416,64 @@ void MemoryController::note_mode(const Choice& choice) {
       last_pim_cycle_ = now_;
       break;
   }
+}
+
+// --- Handing over
+
+// While as many are owed as may be, the round need not have begun: it begins in any case.
+bool MemoryController::amid_refreshes() const {
+  RefreshSchedule schedule = refresh_;
+  schedule.advance(now_);
+  return refreshing_ && schedule.owed() > 0 && !schedule.urgent();
+}
+
+void MemoryController::take_over_rows() {
+  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+    for (RequestQueue& queue : queues_) queue.set_open_row(bank, timing_.open_row(bank));
+  }
+}
+
+void MemoryController::resume(const PseudoChannelState& state) {
+  if (state.now == now_) return;  // GEMVs without commands
+  timing_ = state.timing;
+  refresh_ = state.refresh;
+  refreshing_ = false;
+  take_over_rows();
+  // PIM_OUT.
+  now_ = state.now - pim_out_;
+  mode_since_ = now_;
+  last_activity_ = now_;
+  pim_end_ = state.now;
+  // What a controller notices between PIM_OUT and the end of tPIMOUT, in which it can issue
+  // nothing. (Not by choose(): the state of timing need not hold from before the end.)
+  while (now_ < state.now) {
+    refresh_.advance(now_);
+    if (config_.refresh == RefreshPolicy::kAllBank) update_all_bank_refresh();
+    if (refresh_.owed() == 0) choose_direction();
+    now_ = std::min(state.now, refresh_.next_due());
+  }
+}
+
+void MemoryController::add_commands(const std::array<std::uint64_t, kDramCommands>& commands) {
+  for (unsigned i = 0; i < kDramCommands; ++i) counters_.commands[i] += commands[i];
+}
+
+bool MemoryController::same_as(const MemoryController& other) const {
+  if (now_ != other.now_ || !at_rest() || !other.at_rest()) return false;
+  const auto refresh_from_now = [this](RefreshSchedule schedule) {
+    schedule.advance(now_);
+    return schedule;
+  };
+  // How long something has lasted, as far as it matters.
+  const auto since = [this](Cycle from, Cycle longest) { return std::min(now_ - from, longest); };
+  return draining_ == other.draining_ &&
+         refresh_from_now(refresh_) == refresh_from_now(other.refresh_) &&
+         refreshed_banks_ == other.refreshed_banks_ && refresh_bank_ == other.refresh_bank_ &&
+         since(mode_since_, config_.memory_window) ==
+             since(other.mode_since_, config_.memory_window) &&
+         since(last_activity_, config_.power_down_after) ==
+             since(other.last_activity_, config_.power_down_after) &&
+         timing_.same_from(now_, other.timing_, now_);
 }
 
 }  // namespace hpimvp::hbm_pim

@@ -8,6 +8,16 @@
 // Writes gather in a queue of their own and are drained in bursts, between two watermarks, because
 // each change of the data bus's direction costs cycles. A read of what a queued write will write is
 // answered from the queue. Values are not this class's concern, only times.
+//
+// A controller at rest can hand its pseudo-channel to a GEMV engine and take it back:
+//   PseudoChannelState state = controller.take_over_state();
+//   GemvResult result = engine.run(state, ...);
+//   controller.resume(state);
+//   controller.add_commands(result.commands);
+// has the same outcome as start_pim() with the same stream and no request before its end.
+//
+// Copies are independent and cheap (some 20 KiB in few blocks); they tell the same sinks until they
+// get others, and a copy of a controller with a PIM stream pulls from the same source.
 #pragma once
 
 #include <array>
@@ -17,6 +27,7 @@
 
 #include "models/hbm_pim/command_timing.h"
 #include "models/hbm_pim/pim_command_source.h"
+#include "models/hbm_pim/pseudo_channel_state.h"
 #include "models/hbm_pim/refresh_schedule.h"
 #include "models/hbm_pim/request_queue.h"
 
@@ -83,6 +94,7 @@ struct ControllerCounters {
 class MemoryController {
  public:
   using Cycle = std::uint64_t;
+  static constexpr Cycle kNever = ~Cycle{0};
 
   // `device` and `config` have passed check(). `pseudo_channel` is for command records.
   MemoryController(const DeviceDescription& device, const ControllerConfig& config,
@@ -98,8 +110,15 @@ class MemoryController {
   // Precondition: !pim_active().
   void start_pim(const PimCommandSource& source);
   bool pim_active() const { return pim_.next != nullptr; }
-  // The cycle of the last PIM command so far.
+  // For a copy of a controller: the rest of the stream comes from a copy of its source, at the same
+  // place. The piece that was pulled last must stay valid as if it came from the new source.
+  void rebind_pim(const PimCommandSource& source) { pim_ = source; }
+  // The cycle of the last command of a stream so far.
   Cycle last_pim_cycle() const { return last_pim_cycle_; }
+  // The end of the last GEMV as in GemvResult: PIM mode has been left behind the end of its stream,
+  // and ordinary commands may follow. kNever until that is known, from start_pim() on. A stream
+  // without commands ends when it is looked at.
+  Cycle pim_end() const { return pim_end_; }
 
   // Issues all commands before cycle `until`; then now() is `until`.
   void run(Cycle until);
@@ -109,6 +128,29 @@ class MemoryController {
   Cycle now() const { return now_; }
   // No request and no PIM command waits.
   bool idle() const { return queues_[0].empty() && queues_[1].empty() && !pim_active(); }
+  // Besides, nothing is under way: normal mode, no power-down, no round of refreshes that has begun
+  // and must be finished. Rows may be open, refreshes owed, and data of the last requests still on
+  // their way.
+  bool at_rest() const {
+    return idle() && !timing_.pim_mode() && !timing_.powered_down() && !amid_refreshes();
+  }
+
+  // Whether take_over_state() may be called: at rest, and refresh not per bank, which the engines
+  // do not know.
+  bool can_hand_over() const { return at_rest() && config_.refresh != RefreshPolicy::kPerBank; }
+  // Precondition: can_hand_over().
+  PseudoChannelState take_over_state() const { return {timing_, refresh_, now_}; }
+  // Goes on at the end of GEMVs that were computed from take_over_state() on, each beginning where
+  // the one before has ended. Precondition: the controller was left alone meanwhile.
+  void resume(const PseudoChannelState& state);
+  // Counts commands that were issued in place of this controller.
+  void add_commands(const std::array<std::uint64_t, kDramCommands>& commands);
+
+  // Whether both will do the same if they are asked the same from now on. Precondition: they were
+  // constructed with the same device and configuration. False unless both are at rest, at the same
+  // now(). Counters and sinks do not matter.
+  bool same_as(const MemoryController& other) const;
+
   const ControllerCounters& counters() const { return counters_; }
   const CommandTiming& timing() const { return timing_; }
 
@@ -149,12 +191,15 @@ class MemoryController {
   void note_rows(const Choice& choice);
   void note_refresh(const Choice& choice);
   void note_mode(const Choice& choice);
+  bool amid_refreshes() const;
+  void take_over_rows();
 
   CommandTiming timing_;
   ControllerConfig config_;
   DeviceOrganisation organisation_;
   Cycle read_data_;  // from RD to the end of its data
   Cycle write_data_;
+  Cycle pim_out_;
   std::uint16_t pseudo_channel_;
   CompletionSink completions_;
   CommandSink trace_;
@@ -180,6 +225,7 @@ class MemoryController {
   bool pim_progress_ = false;  // a PIM command was issued since PIM mode was entered
   Cycle mode_since_ = 0;
   Cycle last_pim_cycle_ = 0;
+  Cycle pim_end_ = 0;
 
   ControllerCounters counters_;
 };
