@@ -48,7 +48,8 @@ class CrfKernel {
 
   // As of PimProgram.
   PimRunStream stream() const { return PimRunStream(runs_, device_.operand_groups()); }
-  std::span<const PimRun> runs() const { return runs_; }
+  // The same at once.
+  std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
   void execute(const PimCells& cells, std::span<const std::uint8_t> input,
                std::span<std::uint8_t> output) const;
 

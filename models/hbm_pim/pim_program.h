@@ -52,7 +52,8 @@ class PimProgram {
   // The commands in program order. A stream for each pseudo-channel that runs it; valid until the
   // next load().
   PimRunStream stream() const { return PimRunStream(runs_, device_.operand_groups()); }
-  std::span<const PimRun> runs() const { return runs_; }
+  // The same at once.
+  std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
 
   // The values in one pseudo-channel. `input` and `output` have the sizes given to load(); bytes of
   // `output` that no RD_MAC covers stay as they are.

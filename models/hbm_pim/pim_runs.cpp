@@ -184,7 +184,31 @@ std::optional<Refusal> PimRunCheck::finish() const {
   return Refusal{ProgramErrorReason::kLeftOpen, "the list ends with open rows"};
 }
 
-// --- PimRunStream
+// --- Commands of runs
+
+namespace {
+
+PimCommand nth_command(const PimRun& run, std::uint32_t n, std::uint32_t operand_groups) {
+  PimCommand command{run.command, run.first};
+  if (run.command == DramCommand::kActivateBanks) {
+    command.address.bank = static_cast<std::uint8_t>(run.first.bank + n * operand_groups);
+  } else {
+    command.address.column = static_cast<std::uint16_t>(run.first.column + n);
+  }
+  return command;
+}
+
+}  // namespace
+
+std::vector<PimCommand> expand_runs(std::span<const PimRun> runs, std::uint32_t operand_groups) {
+  std::vector<PimCommand> commands;
+  for (const PimRun& run : runs) {
+    for (std::uint32_t n = 0; n < run.count; ++n) {
+      commands.push_back(nth_command(run, n, operand_groups));
+    }
+  }
+  return commands;
+}
 
 PimCommandSource PimRunStream::source() {
   run_ = 0;
@@ -196,15 +220,8 @@ std::span<const PimCommand> PimRunStream::next() {
   piece_.clear();
   while (run_ < runs_.size() && piece_.size() < kPiece) {
     const PimRun& run = runs_[run_];
-    const bool activates = run.command == DramCommand::kActivateBanks;
     for (; done_ < run.count && piece_.size() < kPiece; ++done_) {
-      PimCommand command{run.command, run.first};
-      if (activates) {
-        command.address.bank = static_cast<std::uint8_t>(run.first.bank + done_ * operand_groups_);
-      } else {
-        command.address.column = static_cast<std::uint16_t>(run.first.column + done_);
-      }
-      piece_.push_back(command);
+      piece_.push_back(nth_command(run, done_, operand_groups_));
     }
     if (done_ == run.count) {
       ++run_;

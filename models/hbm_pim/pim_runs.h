@@ -40,7 +40,7 @@ struct PimRun {
 };
 
 // Most commands of a program.
-inline constexpr std::uint32_t kMostProgramCommands = 1u << 22;
+inline constexpr std::uint32_t kMostProgramCommands = 1u << 20;
 
 // Longest time, in DRAM clock cycles, that a program may keep rows open at a stretch. Refresh
 // commands are issued only between stretches; 8 may be owed when one begins, and the ninth falls
@@ -80,7 +80,10 @@ class PimRunCheck {
   std::vector<std::uint32_t> group_rows_;  // by operand group; kNoRow also if they differ
 };
 
-// The commands of runs for an engine or a controller, pulled in pieces.
+// The commands of runs, in order.
+std::vector<PimCommand> expand_runs(std::span<const PimRun> runs, std::uint32_t operand_groups);
+
+// The same for an engine or a controller, pulled in pieces.
 class PimRunStream {
  public:
   // Nothing to run.
