@@ -127,6 +127,9 @@ class CrfKernel::Loader {
       return unfit("is programmed by lists of PIM commands, not by microkernels");
     }
     if (device_.organisation.burst_bytes != kBurst) return unfit("has no bursts of 32 bytes");
+    if (device_.pim.numerics != Numerics::kFp16Lanes) {
+      return unfit("does not round each product and sum, as microkernels do");
+    }
     if (device_.pim.banks_per_unit > 2) return unfit("has units of more than two banks");
     return std::nullopt;
   }

@@ -80,6 +80,9 @@ class PimProgram::Loader {
       return unfit("is programmed by microkernels, not by lists of PIM commands");
     }
     if (device_.organisation.burst_bytes != kBurst) return unfit("has no bursts of 32 bytes");
+    if (device_.pim.numerics != Numerics::kFp32Tree) {
+      return unfit("rounds each product and sum, which is for microkernels");
+    }
     if (device_.pim.result_bytes != 2 && device_.pim.result_bytes != 4) {
       return unfit("has results of neither 2 nor 4 bytes");
     }

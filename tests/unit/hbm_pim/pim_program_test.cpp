@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "firmware/host/pim_program_builder.h"
 #include "models/common/pim_numerics.h"
 #include "models/hbm_pim/device_description.h"
 #include "tests/unit/common/random_seed.h"
@@ -624,4 +625,55 @@ TEST_CASE("A bad command list is refused, and the error says which command and w
   const std::vector<Word> good = {word(Word::kWrGb)};
   CHECK_FALSE(program.load(good, 32, 0));
   CHECK(program.commands().size() == 1);
+}
+
+TEST_CASE("The firmware's builder makes lists that load and compute") {
+  using hpimvp::firmware::PimProgramBuilder;
+  const DeviceDescription device = device_preset("hbm3_hpim");
+  hpimvp::common::SparseMemory memory(device.organisation.stack_bytes());
+  const BitFieldMapping mapping(device.organisation);
+  const PimCells cells(memory, mapping, device.organisation, 0);
+  Burst twos;
+  twos.fill(half_of(2));
+  for (std::uint32_t bank = 0; bank < device.organisation.banks(); ++bank) {
+    cells.write(bank, 4, 0, reinterpret_cast<const std::uint8_t*>(twos.data()));
+  }
+  std::vector<PimProgramBuilder::Word> storage(16);
+  PimProgramBuilder builder(storage);
+  builder.write_buffer(0, 1, 0);
+  builder.write_bias(0, 0, 2, 32);
+  builder.activate(4, 0, 8);
+  builder.multiply(0, 0, 0, 1);  // before the sum is stored: 16 lanes of 3 x 2
+  builder.add(0, 0, 0, 1);       // 3 + 2
+  builder.scale(0, 0, 0, 1);     // x 3
+  builder.copy_to_buffer(7, 0, 1, 1);
+  builder.copy_to_bank(7, 1, 1, 1);
+  builder.precharge();
+  builder.read_result(0, 0, 2, 0);
+  REQUIRE_FALSE(builder.overflowed());
+  std::vector<Word> words(builder.words().size());
+  static_assert(sizeof(Word) == sizeof(PimProgramBuilder::Word));
+  std::memcpy(words.data(), builder.words().data(), words.size() * sizeof(Word));
+  std::vector<std::uint8_t> input(96);
+  const Half three = half_of(3);
+  const Half one = half_of(1);
+  for (std::size_t i = 0; i < 48; ++i) std::memcpy(&input[2 * i], i < 16 ? &three : &one, 2);
+  std::vector<std::uint8_t> output(64);
+  PimProgram program(device);
+  require_loaded(program.load(words, 96, 64));
+  program.execute(cells, input, output);
+  for (std::size_t unit = 0; unit < 32; ++unit) {
+    CHECK(half_value(burst_at(output, unit / 16 * 32)[unit % 16]) == 1 + 16 * 6);
+  }
+  Burst burst;
+  cells.read(7, 4, 1, reinterpret_cast<std::uint8_t*>(burst.data()));
+  for (const Half half : burst) CHECK(half_value(half) == 15);
+
+  const std::span<PimProgramBuilder::Word> one_word(storage.data(), 1);
+  PimProgramBuilder small(one_word);
+  small.precharge();
+  CHECK_FALSE(small.overflowed());
+  small.precharge();
+  CHECK(small.overflowed());
+  CHECK(small.words().size() == 1);
 }
