@@ -159,7 +159,7 @@ EccOutcome ErrorModel::write(std::uint64_t time_ps, std::uint64_t offset, std::u
   return outcome;
 }
 
-EccOutcome ErrorModel::read_weights(std::uint64_t time_ps, const WeightBursts& weights) {
+EccOutcome ErrorModel::read_weights(std::uint64_t time_ps, const WeightWords& weights) {
   begin_access(time_ps);
   start_gemv(weights);
   draw(weights.count(), [&](std::uint64_t word) { return weights.offset(word) / kEccWordBytes; });
@@ -176,7 +176,7 @@ void ErrorModel::begin_access(std::uint64_t time_ps) {
   }
 }
 
-void ErrorModel::start_gemv(const WeightBursts& weights) {
+void ErrorModel::start_gemv(const WeightWords& weights) {
   const std::uint64_t number = gemvs_++;
   while (!by_gemv_.empty() && *by_gemv_.back().injection.gemv <= number) {
     const Waiting& due = by_gemv_.back();
@@ -226,7 +226,7 @@ void ErrorModel::touch(std::uint64_t first, std::uint64_t last) {
   }
 }
 
-void ErrorModel::touch(const WeightBursts& weights) {
+void ErrorModel::touch(const WeightWords& weights) {
   for (const auto& [burst, bits] : stored_) {
     if (weights.contains(burst * kEccWordBytes)) hits_[burst].add(bits);
   }

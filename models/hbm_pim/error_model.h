@@ -97,17 +97,17 @@ struct EccLog {
   std::uint32_t uncorrected_syndrome = 0;
 };
 
-// The bursts that a GEMV reads for its weights.
-class WeightBursts {
+// The code words that a GEMV reads for its weights.
+class WeightWords {
  public:
   virtual std::uint64_t count() const = 0;
-  // Offset in the stack's memory of burst `index`, below count().
+  // Offset in the stack's memory of word `index`, below count().
   virtual std::uint64_t offset(std::uint64_t index) const = 0;
-  // Whether the burst at `offset` is one of them.
+  // Whether the word at `offset` is one of them.
   virtual bool contains(std::uint64_t offset) const = 0;
 
  protected:
-  ~WeightBursts() = default;
+  ~WeightWords() = default;
 };
 
 // Uniform 64-bit numbers: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
@@ -142,7 +142,7 @@ class ErrorModel {
   // memory reads the rest first: a single error is corrected, a double one stays.
   EccOutcome write(std::uint64_t time_ps, std::uint64_t offset, std::uint64_t length);
   // A GEMV that starts now. If the outcome has uncorrected words, its result is worth nothing.
-  EccOutcome read_weights(std::uint64_t time_ps, const WeightBursts& weights);
+  EccOutcome read_weights(std::uint64_t time_ps, const WeightWords& weights);
 
   const EccLog& log() const { return log_; }
   // Words that are wrong as they stand in the cells, as far as anything has noticed time go by.
@@ -157,14 +157,14 @@ class ErrorModel {
 
   void begin_access(std::uint64_t time_ps);
   void arm(std::uint64_t burst, ErrorKind kind, const WrongBits& bits);
-  void start_gemv(const WeightBursts& weights);
+  void start_gemv(const WeightWords& weights);
   static WrongBits draw_bits(ErrorRandom& random, std::uint32_t count);
   // Random errors in an access to `words` words of which word i is burst burst_of(i).
   template <typename BurstOf>
   void draw(std::uint64_t words, BurstOf&& burst_of);
   // Moves armed transient errors that the access touches to hits_, and copies stored ones.
   void touch(std::uint64_t first, std::uint64_t last);
-  void touch(const WeightBursts& weights);
+  void touch(const WeightWords& weights);
   EccOutcome judge();
   void record(std::uint64_t burst, const WrongBits& bits, EccOutcome& outcome);
 
