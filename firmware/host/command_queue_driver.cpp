@@ -6,12 +6,7 @@ namespace queue = hal::command_queue;
 CommandQueueDriver::CommandQueueDriver(std::uint64_t register_address, std::uint32_t device,
                                        std::uint64_t* ring, std::uint32_t slots,
                                        QueueListener& listener)
-    : registers_(register_address),
-      device_(device),
-      ring_(ring),
-      mask_(slots - 1),
-      next_slot_(ring),
-      listener_(listener) {
+    : registers_(register_address), device_(device), ring_(ring, slots), listener_(listener) {
   registers_.write_control(queue::make_control_reset(1));
   registers_.write_base(reinterpret_cast<std::uint64_t>(ring));
   registers_.write_size(slots);
@@ -28,9 +23,8 @@ void CommandQueueDriver::handle_interrupt() {
   // The event is cleared before HEAD is read: a completion in between raises it again.
   registers_.write_interrupt_status(queue::make_interrupt_status_completion(1));
   const std::uint32_t head = registers_.read_head();
-  if (head != head_) {
-    const std::uint32_t completed = (head - head_) & mask_;
-    head_ = head;
+  if (const std::uint32_t completed = ring_.set_head(head); completed != 0) {
+    retries_ = 0;
     listener_.queue_event(device_, completed, false);
     return;  // an error still pending interrupts again
   }
@@ -38,6 +32,16 @@ void CommandQueueDriver::handle_interrupt() {
     registers_.write_interrupt_status(queue::make_interrupt_status_error(1));
     listener_.queue_event(device_, 0, true);
   }
+}
+
+void CommandQueueDriver::restart() {
+  ++retries_;
+  ++all_retries_;
+  ring_.rewind();
+  registers_.write_control(queue::make_control_reset(1));
+  registers_.write_control(queue::make_control_enable(1));
+  fence_memory_before_device();
+  registers_.write_tail(ring_.tail());
 }
 
 std::string_view name_of(queue::ErrorCode code) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "firmware/host/command_ring.h"
 #include "firmware/host/csr.h"
 #include "firmware/host/interrupt_controller.h"
 #include "hal/command_queue.h"
@@ -22,8 +23,6 @@ class QueueListener {
 
 class CommandQueueDriver final : public InterruptHandler {
  public:
-  static constexpr std::uint32_t kDescriptorWords = 8;  // of 64 bits
-
   // Resets the queue at `register_address` and enables it with the ring at `ring`: `slots`
   // descriptors of 64 bytes, a power of two, 64-byte aligned. `device` is the number by which
   // listeners know it.
@@ -31,31 +30,34 @@ class CommandQueueDriver final : public InterruptHandler {
                      std::uint32_t slots, QueueListener& listener);
 
   std::uint32_t device() const { return device_; }
-  std::uint32_t capacity() const { return mask_; }
+  std::uint32_t capacity() const { return ring_.capacity(); }
 
   // The next free slot, where the caller writes a descriptor before submit(). The caller knows that
   // fewer than capacity() descriptors are submitted and not completed.
-  std::uint64_t* next_slot() { return next_slot_; }
+  std::uint64_t* next_slot() { return ring_.next_slot(); }
   void submit() {
-    tail_ = (tail_ + 1) & mask_;
-    next_slot_ = ring_ + tail_ * kDescriptorWords;
+    ring_.advance_tail();
     fence_memory_before_device();
-    registers_.write_tail(tail_);
+    registers_.write_tail(ring_.tail());
   }
 
   hal::command_queue::ErrorCode error_code() const;
   std::uint64_t error_address() const { return registers_.read_error_address(); }
+
+  // After an error: resets the queue and submits again what is not complete.
+  void restart();
+  // How often that was done for the descriptor that is next to complete, and in all.
+  std::uint32_t retries() const { return retries_; }
+  std::uint32_t all_retries() const { return all_retries_; }
 
   void handle_interrupt() override;
 
  private:
   hal::command_queue::Registers registers_;
   std::uint32_t device_;
-  std::uint64_t* ring_;
-  std::uint32_t mask_;
-  std::uint32_t tail_ = 0;  // as in the register TAIL
-  std::uint32_t head_ = 0;  // as last seen in HEAD
-  std::uint64_t* next_slot_;
+  CommandRing ring_;
+  std::uint32_t retries_ = 0;
+  std::uint32_t all_retries_ = 0;
   QueueListener& listener_;
 };
 

@@ -35,6 +35,10 @@ class EngineAccess {
   // submitted and not complete. The events are valid until the next call.
   virtual std::span<const DeviceEvent> wait() = 0;
 
+  // After an event that says that the device has stopped: tries its descriptor once more, if that
+  // may help. False: the device stays as it is.
+  virtual bool retry(std::uint32_t device) = 0;
+
  protected:
   ~EngineAccess() = default;
 };

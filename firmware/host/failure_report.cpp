@@ -82,8 +82,11 @@ void print_engine_failure(TextOutput& out, const PlanView& plan, const EnginePoo
   const plan::Device& device = plan.devices()[failure.device];
   const CommandQueueDriver& queue = *engines.queue(failure.device);
   print_device(out, device);
-  out << " stopped with " << name_of(queue.error_code()) << " at address "
-      << Hex{queue.error_address()};
+  const bool is_memory_error =
+      queue.error_code() == hal::command_queue::ErrorCode::kUncorrectableError;
+  out << " stopped with " << name_of(queue.error_code()) << " at "
+      << (is_memory_error ? "offset " : "address ") << Hex{queue.error_address()}
+      << (is_memory_error ? " of its memory" : "");
   if (failure.op == EngineFailure::kBootDescriptor) {
     out << " in a boot descriptor";
   } else {
@@ -91,9 +94,13 @@ void print_engine_failure(TextOutput& out, const PlanView& plan, const EnginePoo
     out << " in operator " << failure.op << " \"" << plan.operator_name(op) << "\"";
     if (op.layer != plan::kNoLayer) out << " of layer " << op.layer;
   }
+  if (queue.retries() != 0) {
+    out << ", after " << queue.retries() << (queue.retries() == 1 ? " retry" : " retries");
+  }
   if (queue.error_code() == hal::command_queue::ErrorCode::kProgramTrap) {
     print_trapped_tiles(out, plan, device);
   }
+  engines.memory_errors().print_uncorrected(out);
 }
 
 }  // namespace hpimvp::firmware

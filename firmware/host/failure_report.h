@@ -11,7 +11,9 @@ namespace hpimvp::firmware {
 // "HBM-PIM stack 2" and so on.
 void print_device(TextOutput& out, const plan::Device& device);
 
-// Which device stopped, why, on which operator; for a trapped tile program also where.
+// Which device stopped, why, on which operator, and after how many retries; for a trapped tile
+// program also where. If stacks have met memory errors that they could not correct, where these
+// are.
 void print_engine_failure(TextOutput& out, const PlanView& plan, const EnginePool& engines,
                           const EngineFailure& failure);
 

@@ -9,6 +9,7 @@
 #include "firmware/host/failure_report.h"
 #include "firmware/host/interrupt_controller.h"
 #include "firmware/host/kv_cache.h"
+#include "firmware/host/memory_errors.h"
 #include "firmware/host/operator_scheduler.h"
 #include "firmware/host/plan_view.h"
 #include "firmware/host/request_runner.h"
@@ -108,7 +109,8 @@ std::uint32_t serve(const PlanView& plan, InterruptController& interrupts, Uart&
                     SystemController& system_controller) {
   Arena arena(plan.header().free_memory_address, plan.header().free_memory_bytes,
               exit_out_of_memory);
-  EnginePool engines(plan, interrupts, arena);
+  const MemoryErrors memory_errors(plan, system_controller);
+  EnginePool engines(plan, interrupts, memory_errors, arena);
   const plan::Request& request = plan.request();
   const bool mark_operators = (request.flags & plan::kRequestMarkOperators) != 0;
   OperatorScheduler scheduler(plan, engines, mark_operators ? &system_controller : nullptr, arena);
@@ -123,7 +125,10 @@ std::uint32_t serve(const PlanView& plan, InterruptController& interrupts, Uart&
   }
   system_controller.boot_done();
   RequestRunner runner(plan, {scheduler, cache, sampler, system_controller, uart});
-  return report(plan, engines, runner.run());
+  const RequestResult result = runner.run();
+  memory_errors.mark_total();
+  if (engines.retries() != 0) system_controller.retry_total(engines.retries());
+  return report(plan, engines, result);
 }
 
 }  // namespace

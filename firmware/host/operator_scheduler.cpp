@@ -61,7 +61,8 @@ OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines
                           .mask = slots - 1,
                           .capacity = capacity,
                           .begin = 0,
-                          .end = 0};
+                          .end = 0,
+                          .is_stopped = false};
   }
 }
 
@@ -98,7 +99,9 @@ std::optional<EngineFailure> OperatorScheduler::run_boot_descriptors() {
     engines_.submit(descriptor.device);
     for (bool complete = false; !complete;) {
       const DeviceEvent event = engines_.wait().front();  // nothing else is in flight
-      if (event.failed) return EngineFailure{event.device, EngineFailure::kBootDescriptor};
+      if (event.failed && !engines_.retry(event.device)) {
+        return EngineFailure{event.device, EngineFailure::kBootDescriptor};
+      }
       complete = event.completed != 0;
     }
   }
@@ -111,10 +114,17 @@ std::optional<EngineFailure> OperatorScheduler::run_position(const PositionInput
   for (;;) {
     issue_ready();
     if (completed_ == operators_.size()) return {};
-    for (const DeviceEvent& event : engines_.wait()) {
-      if (const auto failure = collect(event)) return failure;
-    }
+    for (const DeviceEvent& event : engines_.wait()) collect(event);
+    if (failure_) return finish_others();
   }
+}
+
+// What the other devices have begun comes to its end; nothing new begins.
+std::optional<EngineFailure> OperatorScheduler::finish_others() {
+  while (in_flight_count_ != 0) {
+    for (const DeviceEvent& event : engines_.wait()) collect(event);
+  }
+  return failure_;
 }
 
 void OperatorScheduler::start_position(const PositionInputs& inputs) {
@@ -193,7 +203,7 @@ void OperatorScheduler::complete(std::uint32_t index) {
   }
 }
 
-std::optional<EngineFailure> OperatorScheduler::collect(const DeviceEvent& event) {
+void OperatorScheduler::collect(const DeviceEvent& event) {
   in_flight_count_ -= event.completed;
   InFlight& device = in_flight_[event.device];
   for (std::uint32_t i = 0; i < event.completed; ++i) {
@@ -202,9 +212,14 @@ std::optional<EngineFailure> OperatorScheduler::collect(const DeviceEvent& event
     if (progress_ != nullptr) progress_->operator_done(index);
     complete(index);
   }
-  if (event.failed)
-    return EngineFailure{event.device, device.operators[device.begin & device.mask]};
-  return {};
+  if (event.failed && !device.is_stopped && !engines_.retry(event.device)) stop(event.device);
+}
+
+void OperatorScheduler::stop(std::uint32_t index) {
+  InFlight& device = in_flight_[index];
+  device.is_stopped = true;
+  in_flight_count_ -= device.end - device.begin;
+  if (!failure_) failure_ = EngineFailure{index, device.operators[device.begin & device.mask]};
 }
 
 }  // namespace hpimvp::firmware

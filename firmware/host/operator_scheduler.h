@@ -44,7 +44,9 @@ class OperatorScheduler {
   // Runs the boot descriptors, one after the other.
   std::optional<EngineFailure> run_boot_descriptors();
 
-  // Runs all operators of a position. After a failure the scheduler must not be used again.
+  // Runs all operators of a position. A failure is the first of a device that stops and that
+  // another try does not help; what the other devices have begun by then is finished. After it the
+  // scheduler must not be used again.
   std::optional<EngineFailure> run_position(const PositionInputs& inputs);
 
  private:
@@ -61,6 +63,7 @@ class OperatorScheduler {
     std::uint32_t capacity;
     std::uint32_t begin;  // free-running
     std::uint32_t end;
+    bool is_stopped;
   };
 
   void build_successors(Arena& arena);
@@ -70,7 +73,9 @@ class OperatorScheduler {
   void issue(std::uint32_t index);
   void submit(const plan::DescriptorTemplate& descriptor, std::uint32_t index);
   void complete(std::uint32_t index);
-  std::optional<EngineFailure> collect(const DeviceEvent& event);
+  void collect(const DeviceEvent& event);
+  void stop(std::uint32_t device);
+  std::optional<EngineFailure> finish_others();
 
   PlanView plan_;
   std::span<const plan::Operator> operators_;
@@ -89,6 +94,7 @@ class OperatorScheduler {
   std::uint32_t ready_begin_ = 0;
   std::uint32_t ready_end_ = 0;
   std::uint32_t completed_ = 0;
+  std::optional<EngineFailure> failure_;
   bool needs_logits_ = false;
   std::uint64_t first_block_table_ = 0;
   std::uint64_t block_table_stride_ = 0;

@@ -27,6 +27,14 @@ class SystemController final : public Progress {
   void operator_start(std::uint32_t index) override { mark(Kind::kOperatorStart, index); }
   void operator_done(std::uint32_t index) override { mark(Kind::kOperatorDone, index); }
   void error(std::uint32_t exit_code) { mark(Kind::kError, exit_code); }
+  // Of HBM-PIM stacks: a memory error corrected just now, and at the end of a run how many were,
+  // and how many descriptors were tried again.
+  void corrected_error(std::uint32_t stack, std::uint64_t offset) {
+    constexpr unsigned kStackShift = 40;
+    mark(Kind::kCorrectedError, std::uint64_t{stack} << kStackShift | offset);
+  }
+  void corrected_total(std::uint64_t words) { mark(Kind::kCorrectedTotal, words); }
+  void retry_total(std::uint32_t retries) { mark(Kind::kRetryTotal, retries); }
 
  private:
   using Kind = hal::system_controller::MarkerKind;

@@ -15,7 +15,7 @@ constexpr std::uint32_t kSlots = 4;
 constexpr std::uint32_t kCopies = 11;
 constexpr std::uint32_t kBytes = 1000;
 
-alignas(64) std::uint64_t ring[kSlots * CommandQueueDriver::kDescriptorWords];
+alignas(64) std::uint64_t ring[kSlots * CommandRing::kDescriptorWords];
 std::uint8_t source[kCopies * kBytes];
 std::uint8_t destination[kCopies * kBytes];
 

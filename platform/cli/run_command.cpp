@@ -92,6 +92,13 @@ class Observer {
       case MarkerKind::kPrediction:
         predictions_.push_back(static_cast<std::uint32_t>(marker.value));
         break;
+      case MarkerKind::kCorrectedTotal:
+        on_diagnostic(
+            fmt::format("memory errors: words that on-die ECC corrected: {}", marker.value));
+        break;
+      case MarkerKind::kRetryTotal:
+        on_diagnostic(fmt::format("memory errors: retries of commands: {}", marker.value));
+        break;
       default:
         break;
     }

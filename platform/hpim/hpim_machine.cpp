@@ -53,8 +53,9 @@ const char* cause_name(riscv::Cause cause) {
 
 // Kinds of markers as the waveform names them; index as in system_controller.registers.json.
 std::vector<std::string> marker_names() {
-  return {"none",           "boot_done",     "prefill_start", "token", "request_done",
-          "operator_start", "operator_done", "prediction",    "error"};
+  return {"none",         "boot_done",       "prefill_start",   "token",
+          "request_done", "operator_start",  "operator_done",   "prediction",
+          "error",        "corrected_error", "corrected_total", "retry_total"};
 }
 
 template <typename Module>

@@ -84,6 +84,13 @@ void FakeEngines::collect_interrupts() {
   }
 }
 
+bool FakeEngines::retry(std::uint32_t device) {
+  if (!is_stuck(device)) throw std::logic_error("a device that has not stopped is tried again");
+  if (++retries_asked_ > retries_granted) return false;
+  if (heals && retries_asked_ == retries_granted) fails_at = {0xFFFFFFFF, 0};
+  return true;
+}
+
 bool FakeEngines::is_idle() const {
   for (const auto& queue : in_flight_) {
     if (!queue.empty()) return false;

@@ -44,6 +44,7 @@ class FakeEngines final : public EngineAccess {
   void end_work() override {}
   void submit(std::uint32_t device) override;
   std::span<const DeviceEvent> wait() override;
+  bool retry(std::uint32_t device) override;
 
   // Called for each descriptor when it is submitted, and when it completes.
   std::function<void(std::uint32_t device, const Descriptor&)> on_submit;
@@ -52,9 +53,15 @@ class FakeEngines final : public EngineAccess {
   // The device stops instead of completing this operator's descriptor.
   std::pair<std::uint32_t, std::uint32_t> fails_at = {0xFFFFFFFF, 0};  // device, operator
 
+  // As often a retry is granted; the last one granted succeeds if `heals`.
+  std::uint32_t retries_granted = 0;
+  bool heals = false;
+
   bool is_idle() const;
+  std::size_t in_flight(std::uint32_t device) const { return in_flight_[device].size(); }
   std::size_t most_in_flight() const { return most_in_flight_; }
   std::size_t interrupts() const { return interrupts_; }
+  std::uint32_t retries_asked() const { return retries_asked_; }
 
  private:
   bool is_stuck(std::uint32_t device) const;
@@ -70,6 +77,7 @@ class FakeEngines final : public EngineAccess {
   std::mt19937 random_;
   std::size_t most_in_flight_ = 0;
   std::size_t interrupts_ = 0;
+  std::uint32_t retries_asked_ = 0;
 };
 
 // Progress as text: "prefill 3", "token 7" and so on.

@@ -211,7 +211,63 @@ TEST_CASE("a device that stops is reported with the operator it stopped at") {
     REQUIRE(failure);
     CHECK(failure->device == operators[bad].devices.back());
     CHECK(failure->op == bad);
+    CHECK(engines.retries_asked() == 1);
+    // The others have finished what they had begun.
+    for (std::uint32_t device = 0; device < kStacks + 2; ++device) {
+      CHECK((engines.in_flight(device) == 0) == (device != failure->device));
+    }
   }
+}
+
+TEST_CASE("a descriptor that another try helps costs nothing but time") {
+  const auto seed = static_cast<std::uint32_t>(random_seed(20260302));
+  INFO("HPIMVP_SEED=" << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 100; ++round) {
+    PlanBuilder builder(3, 10);
+    add_machine(builder);
+    std::vector<PlanBuilder::Operator> operators;
+    std::size_t descriptors = 0;
+    for (std::uint32_t i = 0; i < 30; ++i) {
+      operators.push_back(random_operator(random, i));
+      descriptors += operators.back().devices.size();
+      builder.add_operator(operators.back());
+    }
+    const PlanView plan = builder.build();
+    const std::uint32_t bad = random() % 30;
+    if (operators[bad].devices.empty()) continue;
+    FakeEngines engines(std::vector<std::uint32_t>(6, 3), random());
+    engines.fails_at = {operators[bad].devices.front(), bad};
+    engines.retries_granted = 1 + random() % 3;
+    engines.heals = true;
+    std::size_t submitted = 0;
+    std::size_t completed = 0;
+    engines.on_submit = [&](std::uint32_t, const Descriptor&) { ++submitted; };
+    engines.on_complete = [&](std::uint32_t, const Descriptor&) { ++completed; };
+    TestMemory memory;
+    OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
+    REQUIRE_FALSE(scheduler.run_position({0, 0, true, 0, 0}));
+    CHECK(engines.retries_asked() == engines.retries_granted);
+    CHECK(submitted == descriptors);  // the ring keeps what is tried again
+    CHECK(completed == descriptors);
+  }
+}
+
+TEST_CASE("a descriptor that no try helps is reported after the last") {
+  PlanBuilder builder(1, 10);
+  add_machine(builder);
+  builder.add_operator({Engine::kHbmPim, {0, 1, 2, 3}, {}, {}});
+  const PlanView plan = builder.build();
+  FakeEngines engines(std::vector<std::uint32_t>(6, 3), 5);
+  engines.fails_at = {2, 0};
+  engines.retries_granted = 3;
+  TestMemory memory;
+  OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
+  const auto failure = scheduler.run_position({0, 0, true, 0, 0});
+  REQUIRE(failure);
+  CHECK(failure->device == 2);
+  CHECK(failure->op == 0);
+  CHECK(engines.retries_asked() == 4);
 }
 
 TEST_CASE("a boot descriptor that fails is reported as such") {
@@ -228,6 +284,15 @@ TEST_CASE("a boot descriptor that fails is reported as such") {
   REQUIRE(failure);
   CHECK(failure->device == kStacks);
   CHECK(failure->op == EngineFailure::kBootDescriptor);
+
+  FakeEngines healing(std::vector<std::uint32_t>(6, 3), 3);
+  healing.fails_at = {kStacks, 0xFFFFFFFF};
+  healing.retries_granted = 2;
+  healing.heals = true;
+  TestMemory more_memory;
+  OperatorScheduler second(plan, healing, nullptr, more_memory.arena());
+  CHECK_FALSE(second.run_boot_descriptors());
+  CHECK(healing.retries_asked() == 2);
 }
 
 }  // namespace
