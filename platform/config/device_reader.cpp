@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <stdexcept>
 
 #include "platform/config/nearest.h"
 #include "platform/config/object_reader.h"
+#include "platform/config/preset.h"
 
 namespace hpimvp::config {
 
@@ -24,8 +26,44 @@ using CommandSets = std::map<std::string, std::uint32_t, std::less<>>;
 constexpr std::int64_t kLargestNumber = 1 << 30;
 constexpr unsigned kLongestBaseChain = 8;
 
-std::string join_path(const std::string& folder, const std::string& name) {
-  return (std::filesystem::path(folder) / name).string();
+namespace fs = std::filesystem;
+
+// Members of `pim` that are no numbers, so that they need no source.
+constexpr const char* kPimTexts[] = {"programming_model", "numerics", "activation_reason"};
+
+// A file that a value names: relative to the file in which the value stands, to `folder` if that
+// says nothing, to the current folder on the command line.
+std::string path_beside(const Document& document, const std::string& pointer,
+                        const std::string& folder, const std::string& name) {
+  const Location location = document.location(pointer);
+  if (location.line == 0) return name;
+  const fs::path parent = fs::path(location.file).parent_path();
+  return ((parent.empty() ? fs::path(folder) : parent) / name).lexically_normal().string();
+}
+
+bool is_sourced(const Json& value) {
+  return value.is_array() && value.size() == 2 && value[1].is_string() &&
+         !value[1].get_ref<const std::string&>().empty();
+}
+
+// In a preset, every number has its source.
+void require_sources(const Document& preset) {
+  const auto require = [&preset](const std::string& pointer, const Json& value) {
+    if (is_sourced(value)) return;
+    fail_at(preset, pointer, "expected [value, \"source\"], found " + describe_value(value));
+  };
+  const Json& root = preset.root();
+  if (!root.is_object()) return;
+  if (root.contains("clock_period_ps")) require("/clock_period_ps", root["clock_period_ps"]);
+  for (const char* section : {"organisation", "parameters", "pim", "energy"}) {
+    if (!root.contains(section) || !root[section].is_object()) continue;
+    for (const auto& [key, value] : root[section].items()) {
+      const bool text =
+          std::find(std::begin(kPimTexts), std::end(kPimTexts), key) != std::end(kPimTexts);
+      if (text && section == std::string_view("pim")) continue;
+      require(fmt::format("/{}/{}", section, pointer_token(key)), value);
+    }
+  }
 }
 
 // The evaluated value of a number or expression at `pointer`.
@@ -53,15 +91,16 @@ std::int64_t evaluate(const Document& document, const std::string& pointer, cons
   return result;
 }
 
-// Reads an object whose members are [value, "where the value comes from"].
+// Reads an object whose members are [value, "where the value comes from"], or, in a scenario,
+// values.
 class SourcedReader {
  public:
   SourcedReader(const Document& document, const std::string& pointer)
       : document_(document), reader_(document, pointer) {}
 
   void whole(const char* key, std::uint32_t& value, std::int64_t max = kLargestNumber) {
-    value = static_cast<std::uint32_t>(
-        evaluate(document_, reader_.child_pointer(key) + "/0", required(key), {}, 0, max));
+    const Json& found = required(key);
+    value = static_cast<std::uint32_t>(evaluate(document_, value_pointer(key), found, {}, 0, max));
   }
   void number(const char* key, double& value) {
     const Json& found = required(key);
@@ -70,18 +109,21 @@ class SourcedReader {
     }
     value = found.get<double>();
   }
-  // The value of the pair, whatever its type.
+  // The value, whatever its type.
   const Json& required(const char* key) {
-    const Json* pair = reader_.find(key);
-    if (pair == nullptr) reader_.fail_missing(key, "expected [value, \"source\"]");
-    check_pair(key, *pair);
-    return (*pair)[0];
-  }
-  void check_pair(const std::string& key, const Json& pair) const {
-    if (!pair.is_array() || pair.size() != 2 || !pair[1].is_string() ||
-        pair[1].get_ref<const std::string&>().empty()) {
-      reader_.fail(key, "expected [value, \"source\"], found " + describe_value(pair));
+    const Json* found = reader_.find(key);
+    if (found == nullptr) reader_.fail_missing(key, "expected [value, \"source\"]");
+    if (!found->is_array()) return *found;
+    if (!is_sourced(*found)) {
+      reader_.fail(key, "expected [value, \"source\"], found " + describe_value(*found));
     }
+    return (*found)[0];
+  }
+  // Where required() found it.
+  std::string value_pointer(const char* key) {
+    const Json* found = reader_.find(key);
+    const bool pair = found != nullptr && found->is_array();
+    return reader_.child_pointer(key) + (pair ? "/0" : "");
   }
   ObjectReader& reader() { return reader_; }
   void finish() const { reader_.finish(); }
@@ -91,15 +133,48 @@ class SourcedReader {
   ObjectReader reader_;
 };
 
-void require_object(const Document& document, const char* key) {
-  if (!document.root().is_object() || !document.root().contains(key)) {
-    fail_at(document, "", fmt::format("'{}' is missing", key));
+// The object of a device: a whole document, or a part of a scenario.
+struct Source {
+  const Document& document;
+  std::string pointer;
+  std::string folder;  // of a document whose name tells none
+
+  const Json& root() const { return document.root().at(Json::json_pointer(pointer)); }
+  bool has(const char* key) const { return root().contains(key); }
+  std::string at(const std::string& key) const { return pointer + "/" + pointer_token(key); }
+  // A reader of the member `key`, which must be there.
+  SourcedReader section(const char* key) const {
+    if (!has(key)) fail_at(document, pointer, fmt::format("'{}' is missing", key));
+    return {document, at(key)};
   }
+};
+
+// use(pointer, element) for each element of an array.
+template <typename Use>
+void for_each_element(const Document& document, const std::string& pointer, const char* what,
+                      Use&& use) {
+  const Json& array = document.root().at(Json::json_pointer(pointer));
+  if (!array.is_array()) {
+    fail_at(document, pointer,
+            fmt::format("expected an array of {}, found {}", what, describe_value(array)));
+  }
+  for (std::size_t i = 0; i < array.size(); ++i) use(fmt::format("{}/{}", pointer, i), array[i]);
 }
 
-void read_organisation(const Document& document, DeviceDescription& device) {
-  require_object(document, "organisation");
-  SourcedReader reader(document, "/organisation");
+// use(pointer, text) for each element of an array of strings.
+template <typename Use>
+void for_each_string(const Document& document, const std::string& pointer, const char* what,
+                     Use&& use) {
+  for_each_element(document, pointer, what, [&](const std::string& at, const Json& element) {
+    if (!element.is_string()) {
+      fail_at(document, at, "expected a string, found " + describe_value(element));
+    }
+    use(at, element.get_ref<const std::string&>());
+  });
+}
+
+void read_organisation(const Source& source, DeviceDescription& device) {
+  SourcedReader reader = source.section("organisation");
   hbm_pim::DeviceOrganisation& organisation = device.organisation;
   reader.whole("channels", organisation.channels);
   reader.whole("pseudo_channels_per_channel", organisation.pseudo_channels_per_channel);
@@ -112,9 +187,8 @@ void read_organisation(const Document& document, DeviceDescription& device) {
   reader.finish();
 }
 
-void read_pim(const Document& document, DeviceDescription& device) {
-  require_object(document, "pim");
-  SourcedReader reader(document, "/pim");
+void read_pim(const Source& source, DeviceDescription& device) {
+  SourcedReader reader = source.section("pim");
   hbm_pim::PimDescription& pim = device.pim;
   ObjectReader& object = reader.reader();
   if (!object.has("programming_model")) object.fail_missing("programming_model", "a name");
@@ -140,9 +214,8 @@ void read_pim(const Document& document, DeviceDescription& device) {
   reader.finish();
 }
 
-void read_energy(const Document& document, DeviceDescription& device) {
-  require_object(document, "energy");
-  SourcedReader reader(document, "/energy");
+void read_energy(const Source& source, DeviceDescription& device) {
+  SourcedReader reader = source.section("energy");
   hbm_pim::DeviceEnergy& energy = device.energy;
   reader.number("activate_pj", energy.activate_pj);
   reader.number("cell_pj_per_bit", energy.cell_pj_per_bit);
@@ -172,19 +245,19 @@ Values organisation_names(const DeviceDescription& device) {
           {"activate_groups_per_window", device.pim.activate_groups_per_window}};
 }
 
-void read_parameters(const Document& document, DeviceDescription& device, Values& names) {
-  require_object(document, "parameters");
-  SourcedReader reader(document, "/parameters");
+void read_parameters(const Source& source, DeviceDescription& device, Values& names) {
+  SourcedReader reader = source.section("parameters");
   for (unsigned i = 0; i < hbm_pim::kParameters; ++i) {
     reader.required(hbm_pim::parameter_name(static_cast<Parameter>(i)));
   }
   reader.finish();
   // First the numbers, then the expressions, which may use the numbers and expressions above them.
   for (const bool expressions : {false, true}) {
-    for (const auto& [name, pair] : document.root()["parameters"].items()) {
-      if (pair[0].is_string() != expressions) continue;
-      const std::string pointer = "/parameters/" + pointer_token(name) + "/0";
-      names[name] = evaluate(document, pointer, pair[0], names, 0, kLargestNumber);
+    for (const auto& [name, unused] : source.root()["parameters"].items()) {
+      const Json& value = reader.required(name.c_str());
+      if (value.is_string() != expressions) continue;
+      names[name] = evaluate(source.document, reader.value_pointer(name.c_str()), value, names, 0,
+                             kLargestNumber);
     }
   }
   for (unsigned i = 0; i < hbm_pim::kParameters; ++i) {
@@ -201,43 +274,40 @@ std::uint32_t command_named(const std::string& name) {
   return 0;
 }
 
+[[noreturn]] void fail_unknown_command(const Document& document, const std::string& pointer,
+                                       const std::string& name, const CommandSets& sets) {
+  std::vector<std::string> known;
+  for (unsigned command = 0; command < hbm_pim::kDramCommands; ++command) {
+    known.push_back(hbm_pim::command_name(static_cast<DramCommand>(command)));
+  }
+  for (const auto& [set_name, mask] : sets) known.push_back(set_name);
+  fail_at(document, pointer,
+          fmt::format("unknown command or set '{}'{}", name, suggestion(name, known)));
+}
+
 // An array of names of commands and sets.
 std::uint32_t read_commands(const Document& document, const std::string& pointer,
                             const CommandSets& sets) {
-  const Json& array = document.root().at(Json::json_pointer(pointer));
-  if (!array.is_array() || array.empty()) {
-    fail_at(document, pointer,
-            "expected an array of command names, found " + describe_value(array));
-  }
   std::uint32_t commands = 0;
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    const std::string element = fmt::format("{}/{}", pointer, i);
-    if (!array[i].is_string()) {
-      fail_at(document, element, "expected a command name, found " + describe_value(array[i]));
-    }
-    const auto& name = array[i].get_ref<const std::string&>();
-    const auto set = sets.find(name);
-    const std::uint32_t found = set != sets.end() ? set->second : command_named(name);
-    if (found == 0) {
-      std::vector<std::string> known;
-      for (unsigned command = 0; command < hbm_pim::kDramCommands; ++command) {
-        known.push_back(hbm_pim::command_name(static_cast<DramCommand>(command)));
-      }
-      for (const auto& [set_name, mask] : sets) known.push_back(set_name);
-      fail_at(document, element,
-              fmt::format("unknown command or set '{}'{}", name, suggestion(name, known)));
-    }
-    commands |= found;
+  for_each_string(
+      document, pointer, "command names", [&](const std::string& at, const std::string& name) {
+        const auto set = sets.find(name);
+        const std::uint32_t found = set != sets.end() ? set->second : command_named(name);
+        if (found == 0) fail_unknown_command(document, at, name, sets);
+        commands |= found;
+      });
+  if (commands == 0) {
+    fail_at(document, pointer, "expected an array of command names, found none in it");
   }
   return commands;
 }
 
-CommandSets read_sets(const Document& document) {
+CommandSets read_sets(const Source& source) {
   CommandSets sets;
-  if (!document.root().contains("sets")) return sets;
-  ObjectReader reader(document, "/sets");
-  for (const auto& [name, members] : document.root()["sets"].items()) {
-    sets[name] = read_commands(document, reader.child_pointer(name), sets);
+  if (!source.has("sets")) return sets;
+  ObjectReader reader(source.document, source.at("sets"));
+  for (const auto& [name, members] : source.root()["sets"].items()) {
+    sets[name] = read_commands(source.document, reader.child_pointer(name), sets);
   }
   return sets;
 }
@@ -275,17 +345,13 @@ ConstraintRow read_row(const Document& document, const std::string& pointer,
   return row;
 }
 
-void read_constraints(const Document& document, const Values& names,
-                      std::vector<ConstraintRow>& rows) {
-  if (!document.root().contains("constraints")) return;
-  const Json& array = document.root()["constraints"];
-  if (!array.is_array()) {
-    fail_at(document, "/constraints", "expected an array, found " + describe_value(array));
-  }
-  const CommandSets sets = read_sets(document);
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    rows.push_back(read_row(document, fmt::format("/constraints/{}", i), sets, names));
-  }
+void read_constraints(const Source& source, const Values& names, std::vector<ConstraintRow>& rows) {
+  if (!source.has("constraints")) return;
+  const CommandSets sets = read_sets(source);
+  for_each_element(source.document, source.at("constraints"), "constraints",
+                   [&](const std::string& at, const Json&) {
+                     rows.push_back(read_row(source.document, at, sets, names));
+                   });
 }
 
 void read_rule_file(const std::string& path, const Values& names,
@@ -297,39 +363,31 @@ void read_rule_file(const std::string& path, const Values& names,
   reader.read_string("source", source);
   if (source.empty()) reader.fail_missing("source", "where the rules come from");
   reader.finish();
-  read_constraints(document, names, rows);
+  read_constraints({document, "", ""}, names, rows);
 }
 
-void read_rules(const Document& document, const std::string& folder, const Values& names,
-                DeviceDescription& device) {
-  const Json& root = document.root();
-  const auto strings = [&](const char* key, const auto& use) {
-    if (!root.contains(key)) return;
-    if (!root[key].is_array()) {
-      fail_at(document, fmt::format("/{}", key),
-              "expected an array of strings, found " + describe_value(root[key]));
-    }
-    for (std::size_t i = 0; i < root[key].size(); ++i) {
-      const std::string pointer = fmt::format("/{}/{}", key, i);
-      if (!root[key][i].is_string()) {
-        fail_at(document, pointer, "expected a string, found " + describe_value(root[key][i]));
-      }
-      use(pointer, root[key][i].template get<std::string>());
-    }
-  };
-  strings("rules", [&](const std::string&, const std::string& name) {
-    read_rule_file(join_path(folder, name), names, device.constraints);
-  });
-  strings("without", [&](const std::string& pointer, const std::string& name) {
-    const auto removed = std::erase_if(
-        device.constraints, [&name](const ConstraintRow& row) { return row.name == name; });
-    if (removed == 0) fail_at(document, pointer, "no rule has that name");
-  });
-  read_constraints(document, names, device.constraints);
+void read_rules(const Source& source, const Values& names, DeviceDescription& device) {
+  if (source.has("rules")) {
+    for_each_string(source.document, source.at("rules"), "file names",
+                    [&](const std::string& at, const std::string& name) {
+                      read_rule_file(path_beside(source.document, at, source.folder, name), names,
+                                     device.constraints);
+                    });
+  }
+  if (source.has("without")) {
+    for_each_string(source.document, source.at("without"), "names of rules",
+                    [&](const std::string& at, const std::string& name) {
+                      const auto removed = std::erase_if(
+                          device.constraints,
+                          [&name](const ConstraintRow& row) { return row.name == name; });
+                      if (removed == 0) fail_at(source.document, at, "no rule has that name");
+                    });
+  }
+  read_constraints(source, names, device.constraints);
 }
 
-void check_keys(const Document& document) {
-  ObjectReader reader(document, "");
+void check_keys(const Source& source) {
+  ObjectReader reader(source.document, source.pointer);
   for (const char* key :
        {"name", "description", "base", "sources", "clock_period_ps", "organisation", "parameters",
         "pim", "energy", "rules", "without", "sets", "constraints"}) {
@@ -338,54 +396,82 @@ void check_keys(const Document& document) {
   reader.finish();
 }
 
-// The document with the presets that it is based on merged in below it.
-Document with_bases(Document document, const std::string& folder) {
-  for (unsigned depth = 0; document.root().is_object() && document.root().contains("base");
-       ++depth) {
-    const Json& base = document.root()["base"];
-    if (!base.is_string()) {
-      fail_at(document, "/base", "expected the name of a file, found " + describe_value(base));
-    }
-    if (depth == kLongestBaseChain) fail_at(document, "/base", "too many presets on each other");
-    const std::string path = join_path(folder, base.get<std::string>());
-    document.erase("/base");
-    Document merged = Document::load(path);
-    merged.merge("", document);
-    document = std::move(merged);
+DeviceDescription read_merged(const Source& source) {
+  check_keys(source);
+  DeviceDescription device;
+  ObjectReader reader(source.document, source.pointer);
+  reader.read_string("name", device.name);
+  if (device.name.empty()) reader.fail_missing("name", "a string");
+  reader.read_string("description", device.description);
+  SourcedReader sourced(source.document, source.pointer);
+  std::uint32_t period = 0;
+  sourced.whole("clock_period_ps", period);
+  device.clock_period_ps = period;
+  read_organisation(source, device);
+  read_pim(source, device);
+  read_energy(source, device);
+  try {
+    Values names = organisation_names(device);
+    read_parameters(source, device, names);
+    read_rules(source, names, device);
+    hbm_pim::check(device);
+  } catch (const std::invalid_argument& error) {
+    fail_at(source.document, source.pointer, error.what());
   }
-  return document;
+  return device;
+}
+
+// The file that a device is based on: a file if the name looks like one, else a preset.
+std::string base_file(const Document& document, const std::string& pointer,
+                      const std::string& folder, const std::string& preset_folder) {
+  const Json& base = document.root().at(Json::json_pointer(pointer));
+  if (!base.is_string()) {
+    fail_at(document, pointer,
+            "expected the name of a preset or a file, found " + describe_value(base));
+  }
+  const auto& name = base.get_ref<const std::string&>();
+  if (name.find('/') != std::string::npos || name.ends_with(".json")) {
+    return path_beside(document, pointer, folder, name);
+  }
+  return preset_file(document, pointer, name, preset_folder);
 }
 
 }  // namespace
 
 hbm_pim::DeviceDescription load_device(const std::string& path) {
-  return read_device(Document::load(path), std::filesystem::path(path).parent_path().string());
+  return read_device(Document::load(path), fs::path(path).parent_path().string());
 }
 
-hbm_pim::DeviceDescription read_device(const Document& preset, const std::string& folder) {
-  const Document document = with_bases(preset, folder);
-  check_keys(document);
-  DeviceDescription device;
-  ObjectReader reader(document, "");
-  reader.read_string("name", device.name);
-  if (device.name.empty()) reader.fail_missing("name", "a string");
-  reader.read_string("description", device.description);
-  SourcedReader sourced(document, "");
-  std::uint32_t period = 0;
-  sourced.whole("clock_period_ps", period);
-  device.clock_period_ps = period;
-  read_organisation(document, device);
-  read_pim(document, device);
-  read_energy(document, device);
-  try {
-    Values names = organisation_names(device);
-    read_parameters(document, device, names);
-    read_rules(document, folder, names, device);
-    hbm_pim::check(device);
-  } catch (const std::invalid_argument& error) {
-    fail_at(document, "", error.what());
+hbm_pim::DeviceDescription read_device(Document preset, const std::string& folder) {
+  if (!preset.root().is_object()) {
+    fail_at(preset, "", "expected an object, found " + describe_value(preset.root()));
   }
-  return device;
+  require_sources(preset);
+  merge_device_bases(preset, "", folder, folder);
+  return read_merged({preset, "", folder});
+}
+
+hbm_pim::DeviceDescription read_device_at(const Document& document, const std::string& pointer,
+                                          const std::string& folder) {
+  return read_merged({document, pointer, folder});
+}
+
+void merge_device_bases(Document& document, const std::string& pointer, const std::string& folder,
+                        const std::string& preset_folder) {
+  const Json::json_pointer at(pointer);
+  for (unsigned depth = 0;; ++depth) {
+    const Json& device = document.root().at(at);
+    if (!device.is_object() || !device.contains("base")) return;
+    const std::string base = pointer + "/base";
+    if (depth == kLongestBaseChain) fail_at(document, base, "too many presets on each other");
+    const Document preset = Document::load(base_file(document, base, folder, preset_folder));
+    if (!preset.root().is_object()) {
+      fail_at(preset, "", "expected an object, found " + describe_value(preset.root()));
+    }
+    require_sources(preset);
+    document.erase(base);
+    document.merge_below(pointer, preset);
+  }
 }
 
 }  // namespace hpimvp::config

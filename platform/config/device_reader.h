@@ -9,12 +9,20 @@
 
 namespace hpimvp::config {
 
-// The device of a preset file. Rule files that it names are looked up from its folder. Throws
-// ConfigError with file, line and JSON pointer.
+// The device of a preset file. Throws ConfigError with file, line and JSON pointer, as all of
+// these.
 hbm_pim::DeviceDescription load_device(const std::string& path);
 
-// The same from a document; `folder` is what the names of rule files start from.
-hbm_pim::DeviceDescription read_device(const Document& document, const std::string& folder);
+// The same from a document; `folder` is where files that it names are, and other presets.
+hbm_pim::DeviceDescription read_device(Document preset, const std::string& folder);
+
+// A device in a scenario, in two steps: below the object at `pointer` its "base" is merged (a
+// preset in `preset_folder`, or a file), and that one's base; then it is read. Numbers need no
+// source there. `folder` is the document's.
+void merge_device_bases(Document& document, const std::string& pointer, const std::string& folder,
+                        const std::string& preset_folder);
+hbm_pim::DeviceDescription read_device_at(const Document& document, const std::string& pointer,
+                                          const std::string& folder);
 
 // The value of an expression over named whole numbers: + - * /, parentheses, min(a, b), max(a, b);
 // division rounds up. Throws std::invalid_argument saying what is wrong and where.

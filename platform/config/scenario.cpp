@@ -6,36 +6,14 @@
 #include <filesystem>
 
 #include "platform/config/machine_reader.h"
-#include "platform/config/nearest.h"
 #include "platform/config/object_reader.h"
+#include "platform/config/preset.h"
 
 namespace hpimvp::config {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<std::string> preset_names(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-// The file of a preset; an unknown name is an error that lists the known ones.
-fs::path preset_file(const Document& document, const std::string& pointer, const std::string& name,
-                     const fs::path& folder) {
-  const std::vector<std::string> names = preset_names(folder);
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
-    fail_at(document, pointer,
-            fmt::format("unknown preset '{}'; allowed: {}{}", name, join(names),
-                        suggestion(name, names)));
-  }
-  return folder / (name + ".json");
-}
 
 // Merges the preset that `machine` names below what it gives itself.
 void resolve_machine_preset(Document& document, const fs::path& preset_folder) {
@@ -55,7 +33,7 @@ void resolve_machine_preset(Document& document, const fs::path& preset_folder) {
     return;
   }
   const Document preset =
-      Document::load(preset_file(document, pointer, name, preset_folder / "machines").string());
+      Document::load(preset_file(document, pointer, name, preset_folder / "machines"));
   if (!preset.root().is_object()) fail_at(preset, "", "expected an object");
   if (machine.is_string()) {
     document.merge("/machine", preset);
@@ -113,8 +91,7 @@ ModelChoice read_model(ObjectReader& root, const Document& document, const std::
   }
   if (!model.preset.empty()) {
     model.preset_file = preset_file(document, reader->child_pointer("preset"), model.preset,
-                                    preset_folder / "models")
-                            .string();
+                                    preset_folder / "models");
   }
   reader->finish();
   return model;
