@@ -63,7 +63,8 @@ std::vector<Token> parse_fields(std::string_view fields) {
 
 BitFieldMapping::BitFieldMapping(const DeviceOrganisation& organisation, std::string_view fields)
     : burst_bytes_(organisation.burst_bytes),
-      pseudo_channels_per_channel_(organisation.pseudo_channels_per_channel) {
+      pseudo_channels_per_channel_(organisation.pseudo_channels_per_channel),
+      pseudo_channels_(organisation.pseudo_channels()) {
   const std::array<std::uint32_t, kFields> sizes = {
       organisation.channels,        organisation.pseudo_channels_per_channel,
       organisation.stack_ids,       organisation.bank_groups,
@@ -103,34 +104,60 @@ BitFieldMapping::BitFieldMapping(const DeviceOrganisation& organisation, std::st
     weight[token.field] *= part.size;
     parts_.push_back(part);
   }
+  std::uint32_t across = 1;
+  for (const Part& part : parts_) {
+    if (!part.chooses_channel()) break;
+    across *= part.size;
+  }
+  spreads_bursts_ = across == pseudo_channels_;
+}
+
+CommandAddress BitFieldMapping::address(const Values& values) {
+  CommandAddress address;
+  address.stack_id = static_cast<std::uint8_t>(values[kStackId]);
+  address.bank_group = static_cast<std::uint8_t>(values[kBankGroup]);
+  address.bank = static_cast<std::uint8_t>(values[kBank]);
+  address.row = values[kRow];
+  address.column = static_cast<std::uint16_t>(values[kColumn]);
+  return address;
 }
 
 MappedAddress BitFieldMapping::map(std::uint64_t offset) const {
-  std::array<std::uint32_t, kFields> values{};
+  Values values{};
   std::uint64_t burst = offset / burst_bytes_;
+  for (const Part& part : parts_) values[part.field] += part.take(burst);
+  return {values[kChannel] * pseudo_channels_per_channel_ + values[kPseudoChannel],
+          address(values)};
+}
+
+LocalBurst BitFieldMapping::local(std::uint64_t burst) const {
+  Values values{};
+  LocalBurst local;
+  std::uint64_t weight = 1;
   for (const Part& part : parts_) {
-    std::uint64_t digit = 0;
-    if (part.shift >= 0) {
-      digit = burst & (part.size - 1);
-      burst >>= part.shift;
+    const std::uint64_t before = burst;
+    const std::uint32_t value = part.take(burst);
+    if (part.chooses_channel()) {
+      values[part.field] += value;
     } else {
-      digit = burst % part.size;
-      burst /= part.size;
+      local.number += (before - burst * part.size) * weight;
+      weight *= part.size;
     }
-    values[part.field] += static_cast<std::uint32_t>(digit) * part.weight;
   }
-  MappedAddress mapped;
-  mapped.pseudo_channel = values[kChannel] * pseudo_channels_per_channel_ + values[kPseudoChannel];
-  mapped.address.stack_id = static_cast<std::uint8_t>(values[kStackId]);
-  mapped.address.bank_group = static_cast<std::uint8_t>(values[kBankGroup]);
-  mapped.address.bank = static_cast<std::uint8_t>(values[kBank]);
-  mapped.address.row = values[kRow];
-  mapped.address.column = static_cast<std::uint16_t>(values[kColumn]);
-  return mapped;
+  local.pseudo_channel = values[kChannel] * pseudo_channels_per_channel_ + values[kPseudoChannel];
+  return local;
+}
+
+CommandAddress BitFieldMapping::local_address(std::uint64_t number) const {
+  Values values{};
+  for (const Part& part : parts_) {
+    if (!part.chooses_channel()) values[part.field] += part.take(number);
+  }
+  return address(values);
 }
 
 std::uint64_t BitFieldMapping::offset_of(const MappedAddress& mapped) const {
-  std::array<std::uint32_t, kFields> values{};
+  Values values{};
   values[kChannel] = mapped.pseudo_channel / pseudo_channels_per_channel_;
   values[kPseudoChannel] = mapped.pseudo_channel % pseudo_channels_per_channel_;
   values[kStackId] = mapped.address.stack_id;

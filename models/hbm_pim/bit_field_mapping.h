@@ -25,6 +25,13 @@ struct MappedAddress {
   CommandAddress address;
 };
 
+// A burst as its pseudo-channel sees it: numbered in the order of offsets, without the digits that
+// choose the pseudo-channel.
+struct LocalBurst {
+  std::uint32_t pseudo_channel = 0;
+  std::uint64_t number = 0;
+};
+
 class BitFieldMapping {
  public:
   // Fields: channel, pseudo_channel, stack_id, bank_group, bank, row, column. A field may be split:
@@ -38,6 +45,16 @@ class BitFieldMapping {
   MappedAddress map(std::uint64_t offset) const;
   // The offset of the burst at an address: the inverse of map().
   std::uint64_t offset_of(const MappedAddress& mapped) const;
+
+  // Burst `burst` of the stack (offset / burst_bytes) within its pseudo-channel, and the address
+  // that a number has in every pseudo-channel.
+  LocalBurst local(std::uint64_t burst) const;
+  CommandAddress local_address(std::uint64_t number) const;
+  // Whether the lowest digits choose the pseudo-channel, so that each aligned run of
+  // pseudo_channels() bursts is one burst of every pseudo-channel, at the same local number.
+  bool spreads_bursts() const { return spreads_bursts_; }
+  std::uint32_t pseudo_channels() const { return pseudo_channels_; }
+  std::uint32_t burst_bytes() const { return burst_bytes_; }
 
  private:
   enum Field : std::uint8_t {
@@ -56,11 +73,29 @@ class BitFieldMapping {
     std::uint32_t size = 1;
     std::uint32_t weight = 1;
     int shift = -1;  // log2 of the size, or -1 where that is no whole number
+
+    bool chooses_channel() const { return field == kChannel || field == kPseudoChannel; }
+    std::uint32_t take(std::uint64_t& number) const {
+      std::uint64_t digit = 0;
+      if (shift >= 0) {
+        digit = number & (size - 1);
+        number >>= shift;
+      } else {
+        digit = number % size;
+        number /= size;
+      }
+      return static_cast<std::uint32_t>(digit) * weight;
+    }
   };
+  using Values = std::array<std::uint32_t, kFields>;
+
+  static CommandAddress address(const Values& values);
 
   std::vector<Part> parts_;  // from the least significant
   std::uint32_t burst_bytes_;
   std::uint32_t pseudo_channels_per_channel_;
+  std::uint32_t pseudo_channels_;
+  bool spreads_bursts_ = false;
 };
 
 }  // namespace hpimvp::hbm_pim

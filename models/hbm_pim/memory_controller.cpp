@@ -72,6 +72,7 @@ void MemoryController::push(const MemoryRequest& request) {
   ordered.arrival = now_;
   ordered.order = pushed_++;
   queues_[request.write].push(bank, ordered);
+  decided_ = false;
 }
 
 void MemoryController::start_pim(const PimCommandSource& source) {
@@ -79,6 +80,7 @@ void MemoryController::start_pim(const PimCommandSource& source) {
   pim_commands_ = {};
   pim_position_ = 0;
   pim_end_ = kNever;
+  decided_ = false;
 }
 
 void MemoryController::run(Cycle until) {
@@ -89,14 +91,19 @@ void MemoryController::run(Cycle until) {
 bool MemoryController::issue_next(Cycle until) {
   while (now_ < until) {
     refresh_.advance(now_);
-    const Choice best = choose();
+    if (!decided_) {
+      decision_ = choose();
+      decided_ = true;
+    }
     // What falls due in between may change the choice.
     const Cycle horizon = std::min(until, refresh_.next_due());
-    if (best.cycle < horizon) {
-      issue(best);
+    if (decision_.cycle < horizon) {
+      decided_ = false;
+      issue(decision_);
       return true;
     }
     now_ = horizon;
+    if (now_ == refresh_.next_due()) decided_ = false;
   }
   return false;
 }
@@ -435,6 +442,7 @@ void MemoryController::take_over_rows() {
 
 void MemoryController::resume(const PseudoChannelState& state) {
   if (state.now == now_) return;  // GEMVs without commands
+  decided_ = false;
   timing_ = state.timing;
   refresh_ = state.refresh;
   refreshing_ = false;

@@ -205,6 +205,10 @@ class MemoryController {
   CommandSink trace_;
 
   Cycle now_ = 0;
+  // What comes next, decided when the command before was issued or something new arrived, so that
+  // it does not depend on how often and up to where time is advanced.
+  Choice decision_;
+  bool decided_ = false;
   std::array<RequestQueue, 2> queues_;  // reads, writes
   std::uint64_t pushed_ = 0;
   bool draining_ = false;                         // serving writes

@@ -1,0 +1,503 @@
+#include "models/hbm_pim/stack_scheduler.h"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+namespace hpimvp::hbm_pim {
+
+namespace {
+
+using Cycle = StackScheduler::Cycle;
+
+// What a request's id is when nobody waits for its completion.
+constexpr std::uint64_t kPosted = ~std::uint64_t{0};
+
+// Learned states of the fast engine take about 10 KiB each.
+constexpr std::size_t kMostFastStates = 2000;
+
+// Least distance of two `command`s of a pseudo-channel, by the rows of the table that hold for all
+// of it alike.
+Cycle least_gap(const DeviceDescription& device, DramCommand command) {
+  Cycle gap = 0;
+  for (const ConstraintRow& row : device.constraints) {
+    const bool applies = row.level == ConstraintLevel::kPseudoChannel && row.window == 1 &&
+                         !row.other_instances && (row.before & command_bit(command)) != 0 &&
+                         (row.after & command_bit(command)) != 0;
+    if (applies) gap = std::max<Cycle>(gap, row.latency);
+  }
+  return gap;
+}
+
+bool is_ordinary(DramCommand command) {
+  switch (command) {
+    case DramCommand::kActivate:
+    case DramCommand::kPrecharge:
+    case DramCommand::kRead:
+    case DramCommand::kWrite:
+    case DramCommand::kRefreshBank:
+    case DramCommand::kPowerDownEnter:
+    case DramCommand::kPowerDownExit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// Pseudo-channels in the same state. The controller's commands are those of every member.
+struct StackScheduler::Group {
+  enum class Pim : std::uint8_t {
+    kNone,
+    kFast,      // computed up to its end; the controller stands at its start
+    kCommands,  // the controller pulls from `cursor`
+  };
+  // A request that the controller's queue has not taken yet.
+  struct Burst {
+    std::uint32_t access = 0;
+    bool write = false;
+    CommandAddress address;
+  };
+  // An access that has requests in this group.
+  struct Waiting {
+    std::uint32_t access = 0;
+    std::uint32_t remaining = 0;  // reads: not completed; writes: not taken by the queue
+    Cycle end = 0;
+  };
+
+  explicit Group(MemoryController initial) : controller(std::move(initial)) {}
+
+  StackScheduler* scheduler = nullptr;
+  MemoryController controller;
+  ChannelMask members;
+  std::uint64_t size = 0;
+
+  std::vector<Burst> backlog;  // from backlog_begin on
+  std::size_t backlog_begin = 0;
+  std::vector<Waiting> waiting;
+
+  Pim pim = Pim::kNone;
+  PimCursor cursor;
+  PseudoChannelGemv gemv;  // of kFast
+  GemvResult result;
+  std::optional<PseudoChannelState> after;  // kFast: the state at its end
+
+  // Account of PIM work by commands.
+  DramCommand previous = GapAttribution::kNothing;
+  Cycle accounted = 0;
+  std::array<std::uint64_t, kGemvParts> parts{};
+  std::uint64_t waited = 0;
+  std::uint64_t macs = 0;
+  std::uint64_t activates = 0;
+
+  Cycle powered_down_at = 0;
+  std::uint64_t power_down_cycles = 0;
+  ControllerCounters flushed;  // how much of the counters is in the totals
+
+  bool has_backlog() const { return backlog_begin < backlog.size(); }
+  std::size_t first_member() const { return members._Find_first(); }
+};
+
+StackScheduler::StackScheduler(const DeviceDescription& device, const ControllerConfig& controller,
+                               const BitFieldMapping& mapping)
+    : device_(device),
+      controller_config_(controller),
+      splitter_(mapping),
+      fast_(device),
+      attribution_(device),
+      read_latency_(device[Parameter::kTRL] + device[Parameter::kTBL]),
+      read_gap_(least_gap(device, DramCommand::kRead)),
+      column_gap_(least_gap(device, DramCommand::kMac)) {
+  if (device.organisation.pseudo_channels() > kMostPseudoChannels) {
+    throw std::invalid_argument("a stack has at most 256 pseudo-channels");
+  }
+  auto group = std::make_unique<Group>(MemoryController(device, controller));
+  for (std::uint32_t i = 0; i < device.organisation.pseudo_channels(); ++i) group->members.set(i);
+  group->size = device.organisation.pseudo_channels();
+  group->scheduler = this;
+  groups_.push_back(std::move(group));
+  connect(*groups_.front());
+  statistics_.most_groups = 1;
+}
+
+StackScheduler::~StackScheduler() = default;
+
+void StackScheduler::observe(const CommandSink& sink) {
+  observer_ = sink;
+  for (const auto& group : groups_) connect(*group);
+}
+
+// ------------------------------------------------------------------ what controllers tell
+
+void StackScheduler::connect(Group& group) {
+  group.controller.set_completion_sink({&StackScheduler::completion_of_group, &group});
+  const bool listens = observer_.notify != nullptr || group.pim == Group::Pim::kCommands ||
+                       controller_config_.power_down_after != 0;
+  group.controller.set_command_sink(listens ? CommandSink{&StackScheduler::command_of_group, &group}
+                                            : CommandSink{});
+}
+
+void StackScheduler::completion_of_group(void* context, const Completion& completion) {
+  if (completion.id == kPosted) return;
+  Group& group = *static_cast<Group*>(context);
+  group.scheduler->note_completion(group, static_cast<std::uint32_t>(completion.id),
+                                   completion.cycle);
+}
+
+void StackScheduler::note_completion(Group& group, std::uint32_t access, Cycle cycle) {
+  const auto entry =
+      std::find_if(group.waiting.begin(), group.waiting.end(),
+                   [access](const Group::Waiting& one) { return one.access == access; });
+  entry->end = std::max(entry->end, cycle);
+  if (--entry->remaining > 0) return;
+  accesses_[access].end = std::max(accesses_[access].end, entry->end);
+  --accesses_[access].groups_left;
+  *entry = group.waiting.back();
+  group.waiting.pop_back();
+}
+
+void StackScheduler::command_of_group(void* context, const CommandRecord& record) {
+  Group& group = *static_cast<Group*>(context);
+  group.scheduler->note_command(group, record);
+}
+
+void StackScheduler::note_command(Group& group, const CommandRecord& record) {
+  if (record.command == DramCommand::kPowerDownEnter) group.powered_down_at = record.cycle;
+  if (record.command == DramCommand::kPowerDownExit) {
+    group.power_down_cycles += record.cycle - group.powered_down_at;
+  }
+  if (group.pim == Group::Pim::kCommands) {
+    const Cycle gap = record.cycle - group.accounted;
+    if (is_ordinary(record.command)) {
+      group.waited += gap;
+      group.previous = GapAttribution::kNothing;
+    } else {
+      attribution_.add(group.previous, record.command, gap, group.parts);
+      group.previous = record.command;
+    }
+    group.accounted = record.cycle;
+    group.macs += record.command == DramCommand::kMac ? 1 : 0;
+    group.activates += record.command == DramCommand::kActivateBanks ? 1 : 0;
+  }
+  if (observer_.notify == nullptr) return;
+  CommandRecord told = record;
+  for (std::uint32_t i = 0; i < device_.organisation.pseudo_channels(); ++i) {
+    if (!group.members[i]) continue;
+    told.pseudo_channel = static_cast<std::uint16_t>(i);
+    observer_.notify(observer_.context, told);
+  }
+}
+
+// ------------------------------------------------------------------ groups
+
+// Takes `members` out of the group into one of their own.
+void StackScheduler::split_off(Group& group, const ChannelMask& members) {
+  flush(group);
+  auto part = std::make_unique<Group>(group);
+  part->members = members;
+  part->size = members.count();
+  group.members &= ~members;
+  group.size -= part->size;
+  for (const Group::Waiting& waiting : part->waiting) ++accesses_[waiting.access].groups_left;
+  connect(*part);
+  if (part->controller.pim_active()) {
+    part->controller.rebind_pim(
+        {[](void* context) { return static_cast<Group*>(context)->cursor.next(); }, part.get()});
+  }
+  groups_.push_back(std::move(part));
+  statistics_.most_groups = std::max(statistics_.most_groups, groups_.size());
+}
+
+// Afterwards each group is inside the mask or outside.
+void StackScheduler::split_by(const ChannelMask& mask) {
+  const std::size_t groups = groups_.size();
+  for (std::size_t i = 0; i < groups; ++i) {
+    Group& group = *groups_[i];
+    const ChannelMask inside = group.members & mask;
+    if (inside.any() && inside != group.members) split_off(group, inside);
+  }
+}
+
+void StackScheduler::join_equal(Cycle now) {
+  if (groups_.size() == 1) return;
+  for (const auto& group : groups_) run(*group, now);
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    Group& kept = *groups_[i];
+    if (kept.pim != Group::Pim::kNone || kept.has_backlog()) continue;
+    for (std::size_t k = groups_.size() - 1; k > i; --k) {
+      Group& other = *groups_[k];
+      if (other.pim != Group::Pim::kNone || other.has_backlog()) continue;
+      if (!kept.controller.same_as(other.controller)) continue;
+      flush(kept);
+      flush(other);
+      kept.members |= other.members;
+      kept.size += other.size;
+      groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(k));
+    }
+  }
+}
+
+// Moves what was counted since the last time to the totals.
+void StackScheduler::flush(Group& group) {
+  const ControllerCounters& counters = group.controller.counters();
+  for (unsigned i = 0; i < kDramCommands; ++i) {
+    totals_.commands.commands[i] += (counters.commands[i] - group.flushed.commands[i]) * group.size;
+  }
+  totals_.forwarded_reads +=
+      (counters.forwarded_reads - group.flushed.forwarded_reads) * group.size;
+  totals_.turnarounds += (counters.turnarounds - group.flushed.turnarounds) * group.size;
+  totals_.commands.power_down_cycles += group.power_down_cycles * group.size;
+  group.power_down_cycles = 0;
+  group.flushed = counters;
+}
+
+// ------------------------------------------------------------------ time
+
+void StackScheduler::run(Group& group, Cycle until) {
+  if (group.pim == Group::Pim::kFast) {
+    if (group.result.end > until) return;
+    finish_fast(group);
+  }
+  while (group.has_backlog() || group.pim == Group::Pim::kCommands) {
+    feed(group);
+    const bool issued = group.controller.issue_next(until);
+    if (group.pim == Group::Pim::kCommands &&
+        group.controller.pim_end() != MemoryController::kNever) {
+      finish_commands(group);
+    }
+    if (!issued) return;
+  }
+  group.controller.run(until);
+}
+
+void StackScheduler::feed(Group& group) {
+  while (group.has_backlog()) {
+    const Group::Burst& burst = group.backlog[group.backlog_begin];
+    if (!group.controller.can_accept(burst.write)) return;
+    MemoryRequest request;
+    request.id = burst.write ? kPosted : burst.access;
+    request.address = burst.address;
+    request.write = burst.write;
+    ++group.backlog_begin;
+    group.controller.push(request);
+    if (burst.write) note_completion(group, burst.access, group.controller.now() + 1);
+  }
+  group.backlog.clear();
+  group.backlog_begin = 0;
+}
+
+// ------------------------------------------------------------------ normal accesses
+
+std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t offset,
+                                           std::uint64_t length) {
+  join_equal(now);
+  std::uint32_t access = static_cast<std::uint32_t>(accesses_.size());
+  if (free_accesses_.empty()) {
+    accesses_.emplace_back();
+  } else {
+    access = free_accesses_.back();
+    free_accesses_.pop_back();
+  }
+  accesses_[access] = {0, write, now};
+
+  const std::vector<AccessPiece>& pieces = splitter_.split(offset, length);
+  ChannelMask touched;
+  const ChannelMask* last = nullptr;
+  for (const AccessPiece& piece : pieces) {
+    if (last != nullptr && *last == piece.pseudo_channels) continue;
+    last = &piece.pseudo_channels;
+    split_by(*last);
+    touched |= *last;
+  }
+  for (const auto& group : groups_) {
+    if ((group->members & touched).none()) continue;
+    run(*group, now);
+    if (group->pim == Group::Pim::kFast) {
+      ++statistics_.interrupted_gemvs;
+      begin_commands(*group, PimCursor(std::make_shared<const GemvProgram>(device_, group->gemv)));
+      run(*group, now);
+    }
+    queue_bursts(*group, pieces, access);
+  }
+  return access;
+}
+
+void StackScheduler::queue_bursts(Group& group, const std::vector<AccessPiece>& pieces,
+                                  std::uint32_t access) {
+  const bool write = accesses_[access].write;
+  Group::Waiting waiting{access, 0, 0};
+  for (const AccessPiece& piece : pieces) {
+    if ((piece.pseudo_channels & group.members).none()) continue;
+    group.backlog.push_back({access, write, piece.address});
+    ++waiting.remaining;
+  }
+  group.waiting.push_back(waiting);
+  ++accesses_[access].groups_left;
+  feed(group);
+}
+
+StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, Cycle now) {
+  Cycle bound = now + 1;
+  if (accesses_[access].groups_left > 0) {
+    for (const auto& group : groups_) {
+      const auto waits_here = [&group, access] {
+        return std::find_if(group->waiting.begin(), group->waiting.end(),
+                            [access](const Group::Waiting& one) { return one.access == access; });
+      };
+      if (waits_here() == group->waiting.end()) continue;
+      run(*group, now);
+      const auto waiting = waits_here();
+      if (waiting != group->waiting.end() && !accesses_[access].write) {
+        bound = std::max(bound, read_bound(*group, waiting->remaining));
+      }
+    }
+  }
+  if (accesses_[access].groups_left > 0) return {false, bound};
+  free_accesses_.push_back(access);
+  return {true, accesses_[access].end};
+}
+
+Cycle StackScheduler::read_bound(const Group& group, std::uint32_t remaining) const {
+  return group.controller.now() + read_latency_ + (remaining - 1) * read_gap_;
+}
+
+// ------------------------------------------------------------------ PIM work
+
+void StackScheduler::start_gemv(Cycle now, std::span<const PseudoChannelGemv> gemvs) {
+  join_equal(now);
+  pim_end_ = now;
+  ChannelMask left;
+  for (std::size_t i = 0; i < gemvs.size(); ++i) left.set(i);
+  for (std::size_t i = 0; i < gemvs.size(); ++i) {
+    if (!left[i]) continue;
+    ChannelMask same;
+    for (std::size_t k = i; k < gemvs.size(); ++k) same[k] = gemvs[k] == gemvs[i];
+    split_by(same);
+    left &= ~same;
+  }
+  if (fast_.statistics().states > kMostFastStates) fast_.forget();
+  for (const auto& group : groups_) {
+    const PseudoChannelGemv& gemv = gemvs[group->first_member()];
+    if (gemv.outputs == 0) continue;
+    run(*group, now);
+    begin_gemv(*group, gemv);
+  }
+}
+
+void StackScheduler::begin_gemv(Group& group, const PseudoChannelGemv& gemv) {
+  const bool fast =
+      observer_.notify == nullptr && !group.has_backlog() && group.controller.can_hand_over();
+  if (!fast) {
+    ++statistics_.commanded_gemvs;
+    begin_commands(group, PimCursor(std::make_shared<const GemvProgram>(device_, gemv)));
+    return;
+  }
+  ++statistics_.fast_gemvs;
+  GemvFastEngine::Channel channel = fast_.channel_of(group.controller.take_over_state());
+  group.gemv = gemv;
+  group.result = fast_.run(channel, gemv);
+  group.after = fast_.state_of(channel);
+  group.pim = Group::Pim::kFast;
+}
+
+void StackScheduler::start_list(Cycle now, const ChannelMask& pseudo_channels,
+                                std::shared_ptr<const std::vector<PimCommand>> list) {
+  join_equal(now);
+  pim_end_ = now;
+  if (list->empty()) return;
+  split_by(pseudo_channels);
+  for (const auto& group : groups_) {
+    if ((group->members & pseudo_channels).none()) continue;
+    run(*group, now);
+    ++statistics_.commanded_gemvs;
+    begin_commands(*group, PimCursor(list));
+  }
+}
+
+// From where the controller stands.
+void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
+  group.pim = Group::Pim::kCommands;
+  group.after.reset();
+  group.cursor = std::move(cursor);
+  group.previous = GapAttribution::kNothing;
+  group.accounted = group.controller.now();
+  group.parts = {};
+  group.waited = 0;
+  group.macs = 0;
+  group.activates = 0;
+  connect(group);
+  group.controller.start_pim(
+      {[](void* context) { return static_cast<Group*>(context)->cursor.next(); }, &group});
+}
+
+void StackScheduler::finish_fast(Group& group) {
+  group.controller.resume(*group.after);
+  group.controller.add_commands(group.result.commands);
+  group.parts = group.result.cycles;
+  group.waited = 0;
+  group.macs = group.result[DramCommand::kMac];
+  group.activates = group.result[DramCommand::kActivateBanks];
+  group.after.reset();
+  finish_pim(group, group.result.end);
+}
+
+void StackScheduler::finish_commands(Group& group) {
+  const Cycle end = group.controller.pim_end();
+  group.parts[static_cast<unsigned>(GemvPart::kModeChange)] += end - group.accounted;
+  finish_pim(group, end);
+}
+
+void StackScheduler::finish_pim(Group& group, Cycle end) {
+  group.pim = Group::Pim::kNone;
+  group.cursor = {};
+  connect(group);
+  pim_end_ = std::max(pim_end_, end);
+  for (unsigned i = 0; i < kGemvParts; ++i) totals_.pim_cycles[i] += group.parts[i] * group.size;
+  totals_.pim_waiting_cycles += group.waited * group.size;
+  totals_.pim_macs += group.macs * group.size;
+  totals_.pim_activates += group.activates * group.size;
+}
+
+StackScheduler::Progress StackScheduler::pim_progress(Cycle now) {
+  Cycle bound = 0;
+  for (const auto& group : groups_) {
+    if (group->pim == Group::Pim::kNone) continue;
+    run(*group, now);
+    if (group->pim != Group::Pim::kNone) bound = std::max(bound, pim_bound(*group, now));
+  }
+  if (bound == 0) return {true, pim_end_};
+  return {false, bound};
+}
+
+// Before which it cannot have ended.
+Cycle StackScheduler::pim_bound(const Group& group, Cycle now) const {
+  if (group.pim == Group::Pim::kFast) return group.result.end;
+  return now + std::max<Cycle>(
+                   1, group.cursor.columns_left() * column_gap_ + device_[Parameter::kTPIMOUT]);
+}
+
+// ------------------------------------------------------------------ counting
+
+StackCounts StackScheduler::counts(Cycle now) {
+  for (const auto& group : groups_) {
+    run(*group, now);
+    flush(*group);
+  }
+  StackCounts counts = totals_;
+  counts.commands.cycles = now * device_.organisation.pseudo_channels();
+  for (const auto& group : groups_) {
+    if (!group->controller.timing().powered_down()) continue;
+    counts.commands.power_down_cycles += (now - group->powered_down_at) * group->size;
+  }
+  return counts;
+}
+
+StackScheduler::Statistics StackScheduler::statistics() const {
+  Statistics statistics = statistics_;
+  statistics.groups = groups_.size();
+  return statistics;
+}
+
+}  // namespace hpimvp::hbm_pim

@@ -1,0 +1,137 @@
+// The timing of a whole stack, command by command: a MemoryController for every pseudo-channel,
+// normal accesses cut into their bursts, and PIM work on all pseudo-channels.
+//
+// Two things make it fast, and neither changes a cycle:
+// - Pseudo-channels in the same state that are given the same work stay in the same state. They
+//   form a group with one controller, which is split when an access or a GEMV treats its members
+//   differently, and groups that have become equal again are joined.
+// - A GEMV that finds a controller at rest is computed by GemvFastEngine. Should a normal access
+//   come before its end, it is done over from its start by the controller.
+// With an observer every command is issued by a controller.
+//
+// Times are cycles of the DRAM clock and must not go back from call to call.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/hbm_pim/access_pieces.h"
+#include "models/hbm_pim/energy.h"
+#include "models/hbm_pim/gemv_fast_engine.h"
+#include "models/hbm_pim/memory_controller.h"
+#include "models/hbm_pim/pim_cursor.h"
+
+namespace hpimvp::hbm_pim {
+
+// Sums over the pseudo-channels of a stack, from cycle 0 on.
+struct StackCounts {
+  CommandCounts commands;
+  std::uint64_t forwarded_reads = 0;
+  std::uint64_t turnarounds = 0;
+  // Of PIM work that has ended: where its cycles went, waiting for normal accesses apart.
+  std::array<std::uint64_t, kGemvParts> pim_cycles{};
+  std::uint64_t pim_waiting_cycles = 0;
+  std::uint64_t pim_macs = 0;       // MAC_AB of PIM work that has ended
+  std::uint64_t pim_activates = 0;  // ACT_AB
+};
+
+class StackScheduler {
+ public:
+  using Cycle = std::uint64_t;
+
+  // Of an access or of PIM work. `ended`: at `cycle`, which may lie ahead. Otherwise nothing can
+  // end before `cycle`, when the caller looks again.
+  struct Progress {
+    bool ended = false;
+    Cycle cycle = 0;
+  };
+
+  struct Statistics {
+    std::uint64_t fast_gemvs = 0;  // of groups of pseudo-channels
+    std::uint64_t commanded_gemvs = 0;
+    std::uint64_t interrupted_gemvs = 0;  // begun as the first, done over as the second
+    std::size_t groups = 0;
+    std::size_t most_groups = 0;
+  };
+
+  // `device` and `controller` have passed check(), `mapping` is one of the device's.
+  StackScheduler(const DeviceDescription& device, const ControllerConfig& controller,
+                 const BitFieldMapping& mapping);
+  StackScheduler(const StackScheduler&) = delete;
+  StackScheduler& operator=(const StackScheduler&) = delete;
+  ~StackScheduler();
+
+  // Tells of every command, pseudo-channel by pseudo-channel in the order of cycles. Before the
+  // first access.
+  void observe(const CommandSink& sink);
+
+  // A normal access of `length` bytes (at least 1) at `offset`, which lie in the stack. A read ends
+  // when its last burst has passed the data bus, a write when the controllers' queues have taken
+  // it. Returns its number, which is used again once its end has been told.
+  std::uint32_t start_access(Cycle now, bool write, std::uint64_t offset, std::uint64_t length);
+  Progress access_progress(std::uint32_t access, Cycle now);
+
+  // One PseudoChannelGemv for each pseudo-channel, which fits. Precondition: !pim_active(now).
+  void start_gemv(Cycle now, std::span<const PseudoChannelGemv> gemvs);
+  // The same list on some pseudo-channels. It keeps to pim_command_source.h.
+  void start_list(Cycle now, const ChannelMask& pseudo_channels,
+                  std::shared_ptr<const std::vector<PimCommand>> list);
+  // Of the PIM work started last.
+  Progress pim_progress(Cycle now);
+
+  // Brings everything up to `now`.
+  StackCounts counts(Cycle now);
+  Statistics statistics() const;
+
+ private:
+  struct Group;
+  struct Access {
+    std::uint32_t groups_left = 0;
+    bool write = false;
+    Cycle end = 0;
+  };
+
+  static void command_of_group(void* context, const CommandRecord& record);
+  static void completion_of_group(void* context, const Completion& completion);
+
+  void connect(Group& group);
+  void split_off(Group& group, const ChannelMask& members);
+  void split_by(const ChannelMask& mask);
+  void join_equal(Cycle now);
+  void run(Group& group, Cycle until);
+  void feed(Group& group);
+  void note_completion(Group& group, std::uint32_t access, Cycle cycle);
+  void note_command(Group& group, const CommandRecord& record);
+  void queue_bursts(Group& group, const std::vector<AccessPiece>& pieces, std::uint32_t access);
+  void begin_gemv(Group& group, const PseudoChannelGemv& gemv);
+  void begin_commands(Group& group, PimCursor cursor);
+  void finish_fast(Group& group);
+  void finish_commands(Group& group);
+  void finish_pim(Group& group, Cycle end);
+  void flush(Group& group);
+  Cycle read_bound(const Group& group, std::uint32_t remaining) const;
+  Cycle pim_bound(const Group& group, Cycle now) const;
+
+  DeviceDescription device_;
+  ControllerConfig controller_config_;
+  AccessSplitter splitter_;
+  GemvFastEngine fast_;
+  GapAttribution attribution_;
+  Cycle read_latency_;  // from RD to the end of its data
+  Cycle read_gap_;      // least cycles between two column commands of the kind
+  Cycle column_gap_;
+  CommandSink observer_;
+
+  std::vector<std::unique_ptr<Group>> groups_;
+  std::vector<Access> accesses_;
+  std::vector<std::uint32_t> free_accesses_;
+  Cycle pim_end_ = 0;
+
+  StackCounts totals_;
+  Statistics statistics_;
+};
+
+}  // namespace hpimvp::hbm_pim
