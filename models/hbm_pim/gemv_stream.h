@@ -5,7 +5,7 @@
 // for each column. Outputs whose weights share columns, in one bank of every unit, form a slot.
 //
 // Native programming model: output m lies in bank m % banks as its slot m / banks; a slot's chunks
-// follow each other through columns and rows, as in gemv_layout.h. x is sent once if it fits into
+// follow each other through columns and rows, as in weight_layout.h. x is sent once if it fits into
 // the buffer, else in pieces for as many slots as there are accumulators. Results are read when the
 // accumulators are used up. With several banks a unit, operand groups take turns.
 //

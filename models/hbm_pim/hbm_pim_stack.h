@@ -2,9 +2,10 @@
 // processing units (hbm_pim_stack.registers.json).
 //
 // A GEMV command reads x (and the bias) over the interconnect, broadcasts it to its
-// pseudo-channels, computes, and writes y back over the interconnect; its time is stack_timing.h's.
-// Normal accesses compete with it for the banks. In timing mode the memory keeps nothing and no
-// value is computed.
+// pseudo-channels, computes, and writes y back over the interconnect. A program (pim_program.h,
+// crf_kernel.h) is a list of PIM commands that software wrote. Times are stack_scheduler.h's;
+// normal accesses compete for the banks. In timing mode the memory keeps nothing and no value is
+// computed.
 #pragma once
 
 #include <tlm_utils/simple_target_socket.h>
@@ -20,7 +21,12 @@
 #include "models/common/sparse_memory.h"
 #include "models/common/statistics.h"
 #include "models/hbm_pim/config.h"
-#include "models/hbm_pim/stack_timing.h"
+#include "models/hbm_pim/energy.h"
+#include "models/hbm_pim/error_model.h"
+#include "models/hbm_pim/error_registers.h"
+#include "models/hbm_pim/pim_runs.h"
+#include "models/hbm_pim/stack_scheduler.h"
+#include "models/hbm_pim/weight_layout.h"
 
 namespace hpimvp::hbm_pim {
 
@@ -35,7 +41,11 @@ class HbmPimStack : public common::CommandEngine {
 
   // "<name>.state" and the engine <name>. Before the simulation starts.
   void set_activity(common::ActivitySink* sink, const std::string& name);
-  common::Statistics statistics() const;
+  // As of now.
+  common::Statistics statistics();
+  EnergyBreakdown energy();
+  // Tells of every DRAM command (StackScheduler::observe). Before the simulation starts.
+  void observe_commands(const CommandSink& sink) { scheduler_.observe(sink); }
 
   // The memory's contents, for loaders. Times nothing.
   common::SparseMemory& image() { return image_; }
@@ -53,17 +63,54 @@ class HbmPimStack : public common::CommandEngine {
   bool deny_direct_access(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
   unsigned debug_memory(tlm::tlm_generic_payload& payload);
 
+  StackScheduler::Cycle cycle_now() const;
+  std::uint64_t to_ps(StackScheduler::Cycle cycle) const;
+  void wait_until_ps(std::uint64_t time_ps);
+  // Waits for the PIM work that was started last.
+  void wait_for_pim();
+  // False: an uncorrectable error.
+  bool check_errors(const tlm::tlm_generic_payload& payload);
+
+  // What both kinds of program have in common: where their data is.
+  struct ProgramBuffers {
+    std::uint32_t first_pseudo_channel = 0;
+    std::uint32_t pseudo_channels = 0;
+    std::uint64_t input_address = 0;
+    std::uint32_t input_bytes = 0;
+    std::uint32_t input_stride = 0;
+    std::uint64_t output_address = 0;
+    std::uint32_t output_bytes = 0;
+    std::uint32_t output_stride = 0;
+  };
+
+  CommandResult execute_program(const Command& command);
+  CommandResult execute_kernel(const Command& command);
+  // `program`: a PimProgram or CrfKernel that has been loaded.
+  template <typename Program>
+  CommandResult run_program(const Command& command, const Program& program,
+                            const ProgramBuffers& buffers);
+  bool is_valid(const ProgramBuffers& buffers) const;
+  CommandResult refuse(const Command& command, const ProgramError& error);
+
   bool is_valid(const GemvDescriptor& descriptor) const;
   CommandResult execute_gemv(const Command& command, const GemvDescriptor& descriptor);
   // Moves `values` over the bus in pieces. Sets `failed_address` when it returns false.
   bool transfer(tlm::tlm_command access, std::uint64_t address, std::vector<std::uint16_t>& values,
                 std::uint32_t operation, std::uint64_t& failed_address);
+  // The same for octets; `real`: they are moved in timing mode too.
+  bool transfer(tlm::tlm_command access, std::uint64_t address, std::uint8_t* data,
+                std::size_t bytes, std::uint32_t operation, bool real,
+                std::uint64_t& failed_address);
   void enter(State state);
   static std::uint64_t now_ps();
 
   HbmPimConfig config_;
+  BitFieldMapping mapping_;
+  StackMap map_;
   common::SparseMemory image_;
-  StackTiming timing_;
+  StackScheduler scheduler_;
+  ErrorModel errors_;
+  ErrorRegisters error_registers_;
 
   // Operands of the command in execution; kept to reuse their memory.
   std::vector<std::uint16_t> input_;
@@ -74,6 +121,8 @@ class HbmPimStack : public common::CommandEngine {
   common::SignalId state_signal_ = 0;
   std::uint32_t engine_id_ = 0;
   std::uint64_t gemv_count_ = 0;
+  std::uint64_t program_count_ = 0;
+  std::uint32_t program_error_ = 0;  // register PROGRAM_ERROR
   std::uint64_t reads_ = 0;
   std::uint64_t writes_ = 0;
   std::uint64_t read_bytes_ = 0;

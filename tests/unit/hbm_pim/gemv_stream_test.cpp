@@ -1,5 +1,5 @@
 // What a stream of PIM commands computes: every weight once, with its input in the buffer, summed
-// for its own output. The places of weights are computed here anew, or by gemv_layout.h.
+// for its own output. The places of weights are computed here anew.
 #include "models/hbm_pim/gemv_stream.h"
 
 #include <catch2/catch.hpp>
@@ -8,7 +8,6 @@
 #include <set>
 
 #include "models/hbm_pim/command_timing.h"
-#include "models/hbm_pim/gemv_layout.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/random_gemvs.h"
@@ -30,15 +29,12 @@ struct Place {
 
 Place native_place(const DeviceDescription& device, const PseudoChannelGemv& gemv,
                    std::uint32_t output, std::uint32_t chunk) {
-  Organisation organisation;
-  organisation.channels = 1;
-  organisation.pseudo_channels_per_channel = 1;
-  organisation.bank_groups = device.organisation.stack_ids * device.organisation.bank_groups;
-  organisation.banks_per_group = device.organisation.banks_per_group;
-  organisation.rows = device.organisation.rows;
-  const GemvLayout layout(organisation, gemv.inputs, gemv.outputs, gemv.weight_row);
-  const Coordinates at = layout.locate(output, chunk * 16);
-  return {at.bank, at.row, at.byte / 32};
+  const std::uint32_t banks = device.organisation.banks();
+  const std::uint32_t columns = device.organisation.columns;
+  const std::uint64_t chunks = (gemv.inputs + 15) / 16;
+  const std::uint64_t burst = output / banks * chunks + chunk;
+  return {output % banks, gemv.weight_row + static_cast<std::uint32_t>(burst / columns),
+          static_cast<std::uint32_t>(burst % columns)};
 }
 
 // With a GRF_A of `registers` and a GRF_B of `sums` registers.
@@ -296,9 +292,8 @@ TEST_CASE("The slices of rows are what the weight layout gives each pseudo-chann
   const DeviceDescription device = device_preset("hbm3_hpim");
   for (const std::uint32_t outputs : {1u, 31u, 33u, 1023u, 1024u, 1025u, 5000u}) {
     const std::vector<PseudoChannelGemv> slices = slice_rows(device, 1, {64, outputs, 0, false});
-    const GemvLayout layout(Organisation{}, 64, outputs, 0);
     std::vector<std::uint32_t> expected(32, 0);
-    for (std::uint32_t m = 0; m < outputs; ++m) ++expected[layout.locate(m, 0).pseudo_channel];
+    for (std::uint32_t m = 0; m < outputs; ++m) ++expected[m / 32 % 32];
     for (std::uint32_t i = 0; i < 32; ++i) CHECK(slices[i].outputs == expected[i]);
   }
 }

@@ -9,6 +9,7 @@
 #include "models/hbm_pim/gemv.h"
 #include "tests/support/bus_bench.h"
 #include "tests/unit/common/random_seed.h"
+#include "tests/unit/hbm_pim/device_presets.h"
 
 using namespace hpimvp::hbm_pim;       // NOLINT: the subject of the test
 using namespace hpimvp::test_support;  // NOLINT
@@ -30,6 +31,12 @@ constexpr std::uint64_t kInput = kHost + 0x1'0000;
 constexpr std::uint64_t kBias = kHost + 0x3'0000;
 constexpr std::uint64_t kOutput = kHost + 0x5'0000;
 
+HbmPimConfig stack_config(const std::string& device = "hbm3_hpim") {
+  HbmPimConfig config;
+  config.device = device_preset(device);
+  return config;
+}
+
 // Two stacks that differ only in their mode.
 struct Bench {
   BenchMemory host{"host", kHostBytes};
@@ -40,8 +47,8 @@ struct Bench {
   HbmPimStack stack;
   HbmPimStack timing_stack;
 
-  explicit Bench(std::function<void(Bench&)> body)
-      : stack("stack", HbmPimConfig{}, 3, true), timing_stack("timing", HbmPimConfig{}, 3, false) {
+  explicit Bench(std::function<void(Bench&)> body, const HbmPimConfig& config = stack_config())
+      : stack("stack", config, 3, true), timing_stack("timing", config, 3, false) {
     software.socket.bind(bus.from);
     stack.bus.bind(bus.from);
     timing_stack.bus.bind(bus.from);
@@ -90,7 +97,9 @@ TEST_CASE("a GEMV command computes from stack memory and writes to host memory")
   const std::uint32_t inputs = 333;
   const std::uint32_t outputs = 2100;
   Bench bench([&](Bench& b) {
-    const GemvLayout layout(b.stack.config().organisation, inputs, outputs, 40);
+    const HbmPimConfig& config = b.stack.config();
+    const StackMap map(config.device, BitFieldMapping(config.device.organisation, config.mapping));
+    const WeightLayout layout(map, {inputs, outputs, 40, Slicing::kRows});
     const auto half = [&] {
       return static_cast<std::uint16_t>((random() & 0x83FF) | (10 + random() % 6) << 10);
     };
@@ -119,7 +128,8 @@ TEST_CASE("a GEMV command computes from stack memory and writes to host memory")
     // 2100 outputs: three slots in the first pseudo-channels, two in the others, 21 columns each.
     CHECK(b.software.read(kRegisters + registers_of::kMacCommandsOffset, 8) ==
           (2 * 3 + 30 * 2) * 21);
-    CHECK(b.software.read(kRegisters + registers_of::kActivateCommandsOffset, 8) == 32 * 2);
+    // Two rows of 32 columns in each, by eight activate groups of four banks.
+    CHECK(b.software.read(kRegisters + registers_of::kActivateCommandsOffset, 8) == 32 * 2 * 8);
     CHECK(b.software.read(kRegisters + registers_of::kStackIndexOffset) == 3);
     CHECK(b.software.read(kRegisters + registers_of::kPseudoChannelsOffset) == 32);
     CHECK(b.software.read(kRegisters + registers_of::kBanksOffset) == 32);
@@ -192,7 +202,7 @@ TEST_CASE("bad commands stop the queue with their code, and a reset makes it usa
     bad([](GemvDescriptor& x) { x.weight_row = 24576; });
     bad([](GemvDescriptor& x) { x.input_address += 1; });
     bad([](GemvDescriptor& x) { x.output_address += 1; });
-    bad([](GemvDescriptor& x) { x.header.flags = 4; });
+    bad([](GemvDescriptor& x) { x.header.flags = 8; });
     bad([](GemvDescriptor& x) { x.reserved0 = 1; });
     bad([](GemvDescriptor& x) { x.reserved1 = 1; });
     bad([](GemvDescriptor& x) { x.reserved2 = 1; });
@@ -281,6 +291,49 @@ TEST_CASE("debug access reads and writes without time, and direct access is deni
   });
 }
 
+TEST_CASE("timing mode takes the same time with columns shared among pseudo-channels") {
+  Bench bench([](Bench& b) {
+    std::uint64_t durations[2];
+    int which = 0;
+    for (const std::uint64_t block : {kRegisters, kTimingRegisters}) {
+      const std::uint64_t interval = 5070 * 769;
+      wait(sc_core::sc_time::from_value(interval - now_ps() % interval));
+      b.software.enable_queue(block, kRing);
+      GemvDescriptor descriptor = gemv(5000, 70, true);
+      descriptor.header.flags |= GemvDescriptor::kFlagColumns;
+      const std::uint64_t start = now_ps();
+      b.software.submit(block, kRing, descriptor);
+      REQUIRE(b.software.await_completed(block, 1));
+      durations[which++] = now_ps() - start;
+    }
+    CHECK(durations[0] == durations[1]);
+  });
+}
+
+TEST_CASE("observed commands are the same accesses and GEMVs in the same time") {
+  std::uint64_t ends[2] = {};
+  std::uint64_t records = 0;
+  for (const bool observed : {false, true}) {
+    Bench bench([&](Bench& b) {
+      if (observed) {
+        b.timing_stack.observe_commands(
+            {[](void* context, const CommandRecord&) { ++*static_cast<std::uint64_t*>(context); },
+             &records});
+      }
+      b.software.enable_queue(kTimingRegisters, kRing);
+      b.software.submit(kTimingRegisters, kRing, gemv(2000, 3000));
+      wait(sc_core::sc_time(2, sc_core::SC_US));
+      std::vector<std::uint8_t> data(5000);
+      b.software.access(false, kTimingMemory + 100, data.data(), 5000);
+      b.software.access(true, kTimingMemory + 100, data.data(), 300);
+      REQUIRE(b.software.await_completed(kTimingRegisters, 1));
+      ends[observed] = now_ps();
+    });
+  }
+  CHECK(ends[0] == ends[1]);
+  CHECK(records > 1000);
+}
+
 TEST_CASE("a read during a GEMV delays the GEMV, not the other way round for long") {
   Bench bench([](Bench& b) {
     b.software.enable_queue(kTimingRegisters, kRing);
@@ -292,7 +345,7 @@ TEST_CASE("a read during a GEMV delays the GEMV, not the other way round for lon
     CHECK(now_ps() - before < 1'500'000);
     REQUIRE(b.software.await_completed(kTimingRegisters, 1));
     for (const auto& [name, value] : b.timing_stack.statistics()) {
-      if (name == "gemv_normal_cycles") CHECK(value > 0);
+      if (name == "pim_waiting_cycles") CHECK(value > 0);
       if (name == "read_bytes") CHECK(value == 16384);
     }
   });
