@@ -108,7 +108,8 @@ TEST_CASE("firmware on the whole machine reads the sensor") {
   hpim::BlockRegistry registry = hpim::standard_blocks();
   temperature_sensor::add_temperature_sensor(registry);
   const auto document = config::Document::load(HPIMVP_EXAMPLE_FOLDER "/machine.json");
-  const hpim::HpimMachineConfig config = config::read_machine(document, "");
+  const hpim::HpimMachineConfig config = config::read_machine(
+      document, "", HPIMVP_EXAMPLE_FOLDER, HPIMVP_SOURCE_DIR "/scenarios/presets");
 
   std::string text;
   hpim::MachineOptions options;

@@ -74,7 +74,8 @@ std::vector<std::uint32_t> replay_tokens(const Session& session) {
 
 compiler::MachineShape machine_shape(const hpim::Topology& topology) {
   compiler::MachineShape shape;
-  shape.organisation = topology.config.hbm.stack.organisation;
+  shape.device = topology.config.hbm.stack.device;
+  shape.mapping = topology.config.hbm.stack.mapping;
   shape.devices = hpim::device_table(topology);
   shape.tiles.count = topology.config.sram_pim.tiles;
   shape.tiles.activation_bytes = topology.config.sram_pim.tile.activation_bytes;

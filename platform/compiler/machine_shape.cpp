@@ -11,6 +11,25 @@ void require(bool condition, const char* field, const std::string& problem) {
   if (!condition) throw ModelError("machine", field, problem);
 }
 
+void check_mapping(const MachineShape& machine) {
+  const hbm_pim::DeviceOrganisation& organisation = machine.device.organisation;
+  const hbm_pim::BitFieldMapping mapping(organisation, machine.mapping);
+  const std::uint64_t stripe =
+      organisation.row_bytes() * organisation.banks() * organisation.pseudo_channels();
+  const auto offset_of_row = [&mapping](std::uint32_t row) {
+    hbm_pim::CommandAddress address;
+    address.row = row;
+    return mapping.offset_of({0, address});
+  };
+  require(
+      offset_of_row(organisation.rows - 1) == stripe * (organisation.rows - 1) &&
+          (organisation.rows == 1 || offset_of_row(1) == stripe),
+      "hbm.mapping",
+      fmt::format("is \"{}\"; row, unsplit, must be its most significant field, so that weights "
+                  "and tables can have memory of their own",
+                  machine.mapping));
+}
+
 void check_device(const MachineShape& machine, const char* field, std::uint32_t device,
                   plan::DeviceKind kind) {
   require(device < machine.devices.size() && machine.devices[device].kind == kind, field,
@@ -27,6 +46,7 @@ void check_machine(const MachineShape& machine) {
   require(machine.tiles.activation_bytes <= machine.tiles.memory_stride, "activation memory",
           fmt::format("is {} bytes, more than the {} from tile to tile",
                       machine.tiles.activation_bytes, machine.tiles.memory_stride));
+  check_mapping(machine);
   check_device(machine, "dispatcher_device", machine.dispatcher_device,
                plan::DeviceKind::kSramPimDispatcher);
   check_device(machine, "dma_device", machine.dma_device, plan::DeviceKind::kDma);
@@ -41,9 +61,11 @@ void check_machine(const MachineShape& machine) {
 }
 
 MachineShape default_machine_shape(std::uint32_t stacks, std::uint32_t tiles,
-                                   std::uint64_t plan_address, std::uint64_t free_memory_end) {
+                                   std::uint64_t plan_address, std::uint64_t free_memory_end,
+                                   const hbm_pim::DeviceDescription& device) {
   using plan::DeviceKind;
   MachineShape machine;
+  machine.device = device;
   machine.tiles.count = tiles;
   machine.plan_address = plan_address;
   machine.free_memory_end = free_memory_end;
@@ -66,7 +88,7 @@ MachineShape default_machine_shape(std::uint32_t stacks, std::uint32_t tiles,
     const std::uint64_t memory = 0x10'0000'0000 + 0x8'0000'0000ULL * i;
     machine.stacks.push_back({static_cast<std::uint32_t>(machine.devices.size()), memory});
     machine.devices.push_back({DeviceKind::kHbmPimStack, i, 0x1020'0000 + 0x1000ULL * i, memory,
-                               machine.organisation.stack_bytes(), 16 + i, 0});
+                               device.organisation.stack_bytes(), 16 + i, 0});
   }
   return machine;
 }

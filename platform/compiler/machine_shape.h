@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "firmware/abi/plan_format.h"
-#include "models/hbm_pim/config.h"
+#include "models/hbm_pim/bit_field_mapping.h"
+#include "models/hbm_pim/device_description.h"
 
 namespace hpimvp::compiler {
 
@@ -23,8 +25,11 @@ struct TileShape {
 };
 
 struct MachineShape {
-  hbm_pim::Organisation organisation;  // the same for all stacks
-  std::vector<StackShape> stacks;      // at least one
+  hbm_pim::DeviceDescription device;  // the same for all stacks
+  // Of their addresses. Rows must be the most significant field: a row of all banks is then one
+  // piece of memory.
+  std::string mapping = std::string(hbm_pim::kDefaultMapping);
+  std::vector<StackShape> stacks;  // at least one
   TileShape tiles;
   std::uint32_t dispatcher_device = 0;  // indices in `devices`
   std::uint32_t dma_device = 0;
@@ -40,9 +45,10 @@ struct MachineShape {
 // ModelError naming the field if something is missing or inconsistent.
 void check_machine(const MachineShape& machine);
 
-// The machine of docs/machine.md with its default addresses. `plan_address` to `free_memory_end` is
-// the host memory that plan and firmware data may take.
+// The machine of docs/machine.md with its default addresses and stacks of a device. `plan_address`
+// to `free_memory_end` is the host memory that plan and firmware data may take.
 MachineShape default_machine_shape(std::uint32_t stacks, std::uint32_t tiles,
-                                   std::uint64_t plan_address, std::uint64_t free_memory_end);
+                                   std::uint64_t plan_address, std::uint64_t free_memory_end,
+                                   const hbm_pim::DeviceDescription& device);
 
 }  // namespace hpimvp::compiler

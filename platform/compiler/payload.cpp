@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "models/hbm_pim/gemv_layout.h"
+#include "models/hbm_pim/weight_layout.h"
 
 namespace hpimvp::compiler {
 namespace {
@@ -75,13 +75,13 @@ void check_shape(const Tensor& tensor, std::uint64_t rows, std::uint64_t columns
   }
 }
 
-void write_gemv(const CompiledPlan& plan, const GemvPlacement& gemv, const Tensor& tensor,
-                const PayloadSink& sink) {
+void write_gemv(const CompiledPlan& plan, const hbm_pim::StackMap& map, const GemvPlacement& gemv,
+                const Tensor& tensor, const PayloadSink& sink) {
   check_shape(tensor, gemv.outputs, gemv.inputs, gemv.weights);
   std::vector<std::uint16_t> row(gemv.inputs);
   for (const GemvSlice& slice : gemv.slices) {
-    const hbm_pim::GemvLayout layout(plan.machine.organisation, gemv.inputs, slice.outputs,
-                                     slice.weight_row);
+    const hbm_pim::WeightLayout layout(
+        map, {gemv.inputs, slice.outputs, slice.weight_row, slice.slicing});
     const std::uint64_t base = plan.machine.stacks[slice.stack].memory_base;
     for (std::uint32_t output = 0; output < slice.outputs; ++output) {
       tensor.read_row_fp16(slice.first_output + output, row);
@@ -128,8 +128,11 @@ std::vector<float> rope_row(const ModelConfig& config, std::uint32_t position) {
 }
 
 void write_payload(const CompiledPlan& plan, const ModelWeights& weights, const PayloadSink& sink) {
+  const hbm_pim::DeviceDescription& device = plan.machine.device;
+  const hbm_pim::StackMap map(device,
+                              hbm_pim::BitFieldMapping(device.organisation, plan.machine.mapping));
   for (const GemvPlacement& gemv : plan.placement.gemvs) {
-    write_gemv(plan, gemv, gemv_tensor(weights, gemv.weights), sink);
+    write_gemv(plan, map, gemv, gemv_tensor(weights, gemv.weights), sink);
   }
   for (const TablePlacement& table : plan.placement.tables) {
     if (table.kind != TableKind::kRope) {

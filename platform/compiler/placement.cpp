@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "models/hbm_pim/gemv_layout.h"
+#include "platform/compiler/gemv_slicing.h"
 #include "platform/compiler/model_error.h"
 
 namespace hpimvp::compiler {
@@ -16,10 +16,10 @@ constexpr std::uint64_t kTableAlignment = 64;
 // error can say how much is missing in all.
 class StackAllocator {
  public:
-  StackAllocator(const hbm_pim::Organisation& organisation, std::uint64_t memory_base)
+  StackAllocator(const hbm_pim::DeviceOrganisation& organisation, std::uint64_t memory_base)
       : memory_base_(memory_base),
         rows_(organisation.rows),
-        stripe_bytes_(std::uint64_t{organisation.row_bytes} * organisation.banks() *
+        stripe_bytes_(organisation.row_bytes() * organisation.banks() *
                       organisation.pseudo_channels()) {}
 
   std::uint64_t take_rows(std::uint64_t rows) {
@@ -65,9 +65,13 @@ class Placer {
  public:
   Placer(const ModelConfig& config, const OperatorGraph& graph, const MachineShape& machine,
          std::uint32_t positions)
-      : config_(config), graph_(graph), machine_(machine), positions_(positions) {
+      : config_(config),
+        graph_(graph),
+        machine_(machine),
+        positions_(positions),
+        slicing_(machine.device) {
     for (const StackShape& stack : machine.stacks) {
-      stacks_.emplace_back(machine.organisation, stack.memory_base);
+      stacks_.emplace_back(machine.device.organisation, stack.memory_base);
     }
     placement_.stacks.resize(stacks_.size());
   }
@@ -95,19 +99,20 @@ class Placer {
     gemv.weights = op.weights;
     gemv.inputs = op.inputs;
     gemv.outputs = op.outputs;
-    const std::uint32_t banks = machine_.organisation.banks();
-    const std::uint64_t groups = (std::uint64_t{op.outputs} + banks - 1) / banks;
-    const std::uint64_t per_stack = (groups + stacks_.size() - 1) / stacks_.size() * banks;
+    const std::uint64_t slot = hbm_pim::outputs_per_slot(machine_.device);
+    const std::uint64_t slots = (op.outputs + slot - 1) / slot;
+    const std::uint64_t per_stack = (slots + stacks_.size() - 1) / stacks_.size() * slot;
     std::uint64_t first = 0;
     for (std::uint32_t stack = 0; stack < stacks_.size() && first < op.outputs; ++stack) {
       const auto outputs =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(per_stack, op.outputs - first));
+      const hbm_pim::Slicing slicing = slicing_.choose(op.inputs, outputs, op.has_bias);
       const std::uint64_t rows =
-          hbm_pim::GemvLayout::rows_for(machine_.organisation, op.inputs, outputs);
+          hbm_pim::WeightLayout::rows_for(machine_.device, {op.inputs, outputs, 0, slicing});
       const std::uint64_t row = stacks_[stack].take_rows(rows);
       note_overflow(stack, op.weights);
-      gemv.slices.push_back(
-          {stack, static_cast<std::uint32_t>(first), outputs, static_cast<std::uint32_t>(row)});
+      gemv.slices.push_back({stack, static_cast<std::uint32_t>(first), outputs,
+                             static_cast<std::uint32_t>(row), slicing});
       placement_.stacks[stack].weight_bytes += std::uint64_t{outputs} * op.inputs * 2;
       first += outputs;
     }
@@ -189,6 +194,7 @@ class Placer {
   const OperatorGraph& graph_;
   const MachineShape& machine_;
   std::uint32_t positions_;
+  GemvSlicing slicing_;
   std::vector<StackAllocator> stacks_;
   Placement placement_;
   std::string first_overflow_;

@@ -1,8 +1,9 @@
 // Stage 3 of the compiler, first half: tiling of the matrices over the stacks, and where everything
 // stands in HBM (HPIM, compiler stage 3).
 //
-// A matrix is cut by outputs: each stack takes a contiguous part of them, a multiple of the banks
-// of a pseudo-channel, laid out by hbm_pim::GemvLayout from a row that is the same in all banks.
+// A matrix is cut by outputs: each stack takes a contiguous part of them, a multiple of what a slot
+// of a pseudo-channel holds, and shares it among its pseudo-channels by rows or columns
+// (gemv_slicing.h), laid out by hbm_pim::WeightLayout from a row that is the same in all banks.
 // Tables and vectors that are read as ordinary memory take whole rows over all banks (1 MiB in
 // HPIM's organisation), so that they never share a row with weights. What remains of each stack
 // becomes the firmware's KV region.
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/hbm_pim/weight_layout.h"
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
@@ -22,6 +24,7 @@ struct GemvSlice {
   std::uint32_t first_output = 0;
   std::uint32_t outputs = 0;
   std::uint32_t weight_row = 0;
+  hbm_pim::Slicing slicing = hbm_pim::Slicing::kRows;
 };
 
 struct GemvPlacement {

@@ -188,8 +188,9 @@ class PlanImageBuilder {
     for (const GemvSlice& slice : placement.slices) {
       const std::uint64_t offset = std::uint64_t{slice.first_output} * 2;
       GemvDescriptor gemv{};
-      gemv.header =
-          make_header(GemvDescriptor::kOpcode, index, op.has_bias ? GemvDescriptor::kFlagBias : 0);
+      std::uint16_t flags = op.has_bias ? GemvDescriptor::kFlagBias : 0;
+      if (slice.slicing == hbm_pim::Slicing::kColumns) flags |= GemvDescriptor::kFlagColumns;
+      gemv.header = make_header(GemvDescriptor::kOpcode, index, flags);
       gemv.inputs = op.inputs;
       gemv.outputs = slice.outputs;
       gemv.input_address = home_address(op.reads[0]);

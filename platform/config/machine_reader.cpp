@@ -5,6 +5,8 @@
 #include <cmath>
 #include <exception>
 
+#include "platform/config/device_reader.h"
+#include "platform/config/error_reader.h"
 #include "platform/config/object_reader.h"
 
 namespace hpimvp::config {
@@ -15,6 +17,7 @@ using hpim::BlockConfig;
 using hpim::HpimMachineConfig;
 
 constexpr std::uint32_t kMostCycles = 1u << 20;
+constexpr const char* kDefaultDevice = "hbm3_hpim";
 
 std::uint64_t to_period_ps(double clock_mhz) {
   return static_cast<std::uint64_t>(std::llround(1e6 / clock_mhz));
@@ -38,68 +41,61 @@ void read_host(ObjectReader& machine, hpim::HostConfig& host) {
   reader->finish();
 }
 
-void read_organisation(ObjectReader& reader, hbm_pim::Organisation& organisation) {
-  reader.read_integer("channels", organisation.channels, 1, 64);
-  reader.read_integer("pseudo_channels_per_channel", organisation.pseudo_channels_per_channel, 1,
-                      4);
-  reader.read_integer("bank_groups", organisation.bank_groups, 1, 64);
-  reader.read_integer("banks_per_group", organisation.banks_per_group, 1, 16);
-  reader.read_integer("rows", organisation.rows, 1, 1u << 20);
-  reader.read_integer("row_bytes", organisation.row_bytes, 32, 1u << 16);
-}
-
-void read_timing(ObjectReader& hbm, hbm_pim::Timing& timing) {
-  auto reader = hbm.child("timing");
+void read_controller(ObjectReader& hbm, hbm_pim::ControllerConfig& controller) {
+  using hbm_pim::Arbitration;
+  using hbm_pim::PagePolicy;
+  using hbm_pim::RefreshPolicy;
+  constexpr std::uint32_t kMostRequests = 4096;
+  auto reader = hbm.child("controller");
   if (!reader) return;
-  reader->read_integer("clock_period_ps", timing.clock_period_ps, 100, 100'000);
+  reader->read_choice<PagePolicy>("page_policy", controller.page_policy,
+                                  {{"open", PagePolicy::kOpen}, {"closed", PagePolicy::kClosed}});
+  reader->read_choice<RefreshPolicy>("refresh", controller.refresh,
+                                     {{"none", RefreshPolicy::kNone},
+                                      {"all_bank", RefreshPolicy::kAllBank},
+                                      {"per_bank", RefreshPolicy::kPerBank}});
+  reader->read_choice<Arbitration>("arbitration", controller.arbitration,
+                                   {{"pim_first", Arbitration::kPimFirst},
+                                    {"memory_first", Arbitration::kMemoryFirst},
+                                    {"bounded_interleave", Arbitration::kBoundedInterleave}});
+  reader->read_integer("most_postponed", controller.most_postponed, 0, kMostCycles);
+  reader->read_integer("read_queue", controller.read_queue, 0, kMostRequests);
+  reader->read_integer("write_queue", controller.write_queue, 0, kMostRequests);
+  reader->read_integer("drain_from", controller.drain_from, 0, kMostRequests);
+  reader->read_integer("drain_to", controller.drain_to, 0, kMostRequests);
   const auto cycles = [&](const char* key, std::uint32_t& value) {
-    reader->read_integer(key, value, 1, kMostCycles);
+    reader->read_integer(key, value, 0, kMostCycles);
   };
-  cycles("rcd_read", timing.rcd_read);
-  cycles("rcd_write", timing.rcd_write);
-  cycles("precharge", timing.precharge);
-  cycles("row_active", timing.row_active);
-  cycles("ccd_short", timing.ccd_short);
-  cycles("ccd_long", timing.ccd_long);
-  cycles("read_latency", timing.read_latency);
-  cycles("write_latency", timing.write_latency);
-  cycles("burst", timing.burst);
-  cycles("write_recovery", timing.write_recovery);
-  cycles("write_to_read", timing.write_to_read);
-  cycles("read_to_precharge", timing.read_to_precharge);
-  cycles("four_activates", timing.four_activates);
-  cycles("activate_to_activate", timing.activate_to_activate);
-  cycles("refresh", timing.refresh);
-  cycles("refresh_interval", timing.refresh_interval);
+  cycles("starvation_limit", controller.starvation_limit);
+  cycles("pim_window", controller.pim_window);
+  cycles("memory_window", controller.memory_window);
+  cycles("power_down_after", controller.power_down_after);
   reader->finish();
 }
 
-void read_pim_units(ObjectReader& hbm, hbm_pim::PimUnits& pim) {
-  auto reader = hbm.child("pim");
-  if (!reader) return;
-  reader->read_integer("mac_period", pim.mac_period, 1, kMostCycles);
-  reader->read_integer("activates_per_window", pim.activates_per_window, 1, 1024);
-  reader->read_integer("mac_latency", pim.mac_latency, 0, kMostCycles);
-  reader->read_integer("global_buffer_bytes", pim.global_buffer_bytes, 32, 1u << 24);
-  reader->read_integer("mode_switch", pim.mode_switch, 0, kMostCycles);
-  reader->read_integer("normal_window", pim.normal_window, 1, kMostCycles);
-  reader->finish();
-}
-
-void read_hbm(const Document& document, ObjectReader& machine, hpim::HbmConfig& hbm) {
+void read_hbm(const Document& document, ObjectReader& machine, const std::string& folder,
+              hpim::HbmConfig& hbm) {
   auto reader = machine.child("hbm");
-  if (!reader) return;
+  if (!reader) machine.fail_missing("hbm", "its device");
   reader->read_integer("stacks", hbm.stacks, 1, 16);
-  read_organisation(*reader, hbm.stack.organisation);
-  read_timing(*reader, hbm.stack.timing);
-  read_pim_units(*reader, hbm.stack.pim);
+  const Json* device = reader->find("device");
+  if (device == nullptr) reader->fail_missing("device", "the name of a device, or an object");
+  if (!device->is_object()) {
+    reader->fail("device",
+                 "expected the name of a device or an object, found " + describe_value(*device));
+  }
+  hbm.stack.device = read_device_at(document, reader->child_pointer("device"), folder);
+  reader->read_string("mapping", hbm.stack.mapping);
+  read_controller(*reader, hbm.stack.controller);
   reader->read_integer("controller_latency", hbm.stack.controller_latency, 0, kMostCycles);
-  reader->finish();
   try {
     hbm_pim::check(hbm.stack);
   } catch (const std::exception& error) {
     fail_at(document, machine.child_pointer("hbm"), error.what());
   }
+  read_errors(document, *reader, hbm.stacks, hbm.stack.device.organisation.stack_bytes(),
+              hbm.stack.errors);
+  reader->finish();
 }
 
 void read_tile(ObjectReader& reader, sram_pim::TileConfig& tile) {
@@ -230,13 +226,43 @@ void read_blocks(const Document& document, ObjectReader& machine, const char* ke
 
 }  // namespace
 
-HpimMachineConfig read_machine(const Document& document, const std::string& pointer) {
+void expand_device_name(Document& document, const std::string& pointer) {
+  const std::string device = pointer + "/hbm/device";
+  const Json::json_pointer at(device);
+  if (document.root().contains(at) && document.root().at(at).is_string()) {
+    document.expand_string(device, "base");
+  }
+}
+
+void complete_device_base(Document& document, const std::string& pointer) {
+  expand_device_name(document, pointer);
+  const Json& machine = document.root().at(Json::json_pointer(pointer));
+  // What is no object stays as it is: reading it fails with a better message.
+  if (!machine.is_object()) return;
+  if (machine.contains("hbm")) {
+    const Json& hbm = machine["hbm"];
+    if (!hbm.is_object()) return;
+    if (hbm.contains("device") && (!hbm["device"].is_object() || hbm["device"].contains("base"))) {
+      return;
+    }
+  }
+  document.merge(pointer + "/hbm/device",
+                 Document::parse(fmt::format(R"({{"base": "{}"}})", kDefaultDevice), "default"));
+}
+
+HpimMachineConfig read_machine(Document document, const std::string& pointer,
+                               const std::string& folder, const std::string& preset_folder) {
+  complete_device_base(document, pointer);
+  const std::string device = pointer + "/hbm/device";
+  if (document.root().contains(Json::json_pointer(device))) {
+    merge_device_bases(document, device, folder, preset_folder + "/hbm");
+  }
   HpimMachineConfig config;
   ObjectReader machine(document, pointer);
   std::string description;
   machine.read_string("description", description);
   read_host(machine, config.host);
-  read_hbm(document, machine, config.hbm);
+  read_hbm(document, machine, folder, config.hbm);
   read_sram_pim(document, machine, config.sram_pim);
   read_noc(document, machine, config.noc);
   read_dma(machine, config.dma);

@@ -8,7 +8,15 @@
 
 namespace hpimvp::config {
 
-// Throws ConfigError. Keys that are left out keep the defaults of HpimMachineConfig.
-hpim::HpimMachineConfig read_machine(const Document& document, const std::string& pointer);
+// Makes the name of a device, machine.hbm.device, an object with that base, so that there is
+// something to override and to merge. `pointer` is the machine's.
+void expand_device_name(Document& document, const std::string& pointer);
+// The same, and gives a device that has no base the default one.
+void complete_device_base(Document& document, const std::string& pointer);
+
+// Throws ConfigError. Keys that are left out keep the defaults of HpimMachineConfig, and the device
+// is the default preset's. `folder` is the document's, for files that it names.
+hpim::HpimMachineConfig read_machine(Document document, const std::string& pointer,
+                                     const std::string& folder, const std::string& preset_folder);
 
 }  // namespace hpimvp::config

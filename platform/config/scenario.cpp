@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 // Merges the preset that `machine` names below what it gives itself.
 void resolve_machine_preset(Document& document, const fs::path& preset_folder) {
   if (!document.root().contains("machine")) fail_at(document, "", "'machine' is missing");
+  expand_device_name(document, "/machine");
   const Json& machine = document.root()["machine"];
   std::string name;
   std::string pointer = "/machine";
@@ -32,9 +33,15 @@ void resolve_machine_preset(Document& document, const fs::path& preset_folder) {
   } else {
     return;
   }
-  const Document preset =
+  Document preset =
       Document::load(preset_file(document, pointer, name, preset_folder / "machines"));
   if (!preset.root().is_object()) fail_at(preset, "", "expected an object");
+  expand_device_name(preset, "");
+  // Another device takes the place of the preset's, with what that changes.
+  const Json::json_pointer device("/hbm/device");
+  if (machine.is_object() && machine.contains(device / "base") && preset.root().contains(device)) {
+    preset.erase("/hbm/device");
+  }
   if (machine.is_string()) {
     document.merge("/machine", preset);
   } else {
@@ -186,12 +193,13 @@ Scenario read_scenario(Document document, const std::string& folder,
     fail_at(document, "", "expected an object, found " + describe_value(document.root()));
   }
   resolve_machine_preset(document, preset_folder);
+  complete_device_base(document, "/machine");
 
   Scenario scenario;
   ObjectReader root(document, "");
   root.read_string("name", scenario.name);
   root.read_string("description", scenario.description);
-  scenario.machine = read_machine(document, "/machine");
+  scenario.machine = read_machine(document, "/machine", folder, preset_folder);
   root.find("machine");
   root.read_choice<hpim::DataMode>(
       "data", scenario.machine.data_mode,
@@ -213,11 +221,18 @@ Scenario load_scenario(const std::string& file, const std::vector<std::string>& 
   if (!document.root().is_object()) {
     fail_at(document, "", "expected an object, found " + describe_value(document.root()));
   }
-  // A machine that is only named is made an object, so that overrides have something to change.
-  if (document.root().contains("machine") && document.root()["machine"].is_string()) {
-    document.expand_string("/machine", "preset");
+  // What is only named is made an object, so that overrides have something to change.
+  const auto expand_names = [&document] {
+    if (document.root().contains("machine") && document.root()["machine"].is_string()) {
+      document.expand_string("/machine", "preset");
+    }
+    expand_device_name(document, "/machine");
+  };
+  expand_names();
+  for (const std::string& assignment : overrides) {
+    document.set(assignment);
+    expand_names();
   }
-  for (const std::string& assignment : overrides) document.set(assignment);
   Scenario scenario =
       read_scenario(std::move(document), fs::path(file).parent_path().string(), preset_folder);
   scenario.file = file;

@@ -10,6 +10,7 @@
 
 #include "models/common/activity.h"
 #include "models/common/statistics.h"
+#include "models/hbm_pim/memory_controller.h"
 #include "models/peripherals/system_controller.h"
 #include "platform/hpim/topology.h"
 
@@ -34,6 +35,10 @@ struct BuiltBlock {
   sc_core::sc_out<bool>* interrupt = nullptr;     // if the type has an interrupt
   std::function<void(common::ActivitySink*)> set_activity;
   std::function<common::Statistics()> statistics;
+  // What it has used so far, by part: names and picojoules.
+  std::function<common::Energies()> energy;
+  // Tells of every DRAM command, if it has DRAM.
+  std::function<void(const hbm_pim::CommandSink&)> observe_commands;
 };
 
 struct BlockContext {

@@ -405,4 +405,22 @@ std::vector<std::pair<std::string, common::Statistics>> HpimMachine::statistics(
   return all;
 }
 
+std::vector<std::pair<std::string, common::Energies>> HpimMachine::energy() const {
+  std::vector<std::pair<std::string, common::Energies>> all;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (blocks_[i].energy) all.emplace_back(topology_.blocks[i].name, blocks_[i].energy());
+  }
+  return all;
+}
+
+std::vector<HpimMachine::Dram> HpimMachine::dram() const {
+  std::vector<Dram> all;
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (blocks_[i].observe_commands) {
+      all.push_back({topology_.blocks[i].name, blocks_[i].observe_commands});
+    }
+  }
+  return all;
+}
+
 }  // namespace hpimvp::hpim

@@ -90,6 +90,14 @@ class HpimMachine : public sc_core::sc_module {
 
   // Component name ("host", "noc", "stack0", ...) and its counters.
   std::vector<std::pair<std::string, common::Statistics>> statistics() const;
+  // Component name and its energy, of components that account for it.
+  std::vector<std::pair<std::string, common::Energies>> energy() const;
+  // Components with DRAM, in order; `observe` before the simulation starts.
+  struct Dram {
+    std::string name;
+    std::function<void(const hbm_pim::CommandSink&)> observe;
+  };
+  std::vector<Dram> dram() const;
 
  private:
   class InterruptProbe;

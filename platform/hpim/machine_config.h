@@ -30,8 +30,8 @@ struct HostConfig {
 };
 
 struct HbmConfig {
-  std::uint32_t stacks = 4;  // HPIM: 4 HBM3 modules
-  hbm_pim::HbmPimConfig stack;
+  std::uint32_t stacks = 4;     // HPIM: 4 HBM3 modules
+  hbm_pim::HbmPimConfig stack;  // its device has no default here: it comes from a preset
 };
 
 struct SramPimConfig {

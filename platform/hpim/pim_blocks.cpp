@@ -88,7 +88,7 @@ BlockType stack_type() {
   type.has_queue = true;
   type.count_in = [](const HpimMachineConfig& config) { return config.hbm.stacks; };
   type.memory_bytes_in = [](const HpimMachineConfig& config) {
-    return config.hbm.stack.organisation.stack_bytes();
+    return config.hbm.stack.device.organisation.stack_bytes();
   };
   type.payload_bytes_in = type.memory_bytes_in;
   type.device_kind = plan::DeviceKind::kHbmPimStack;

@@ -294,8 +294,9 @@ nlohmann::ordered_json mesh_json(const interconnect::MeshConfig& mesh) {
 }
 
 nlohmann::ordered_json capacities_json(const HpimMachineConfig& config) {
-  const hbm_pim::Organisation& hbm = config.hbm.stack.organisation;
+  const hbm_pim::DeviceOrganisation& hbm = config.hbm.stack.device.organisation;
   return {{"host_memory_bytes", std::uint64_t{config.host.memory_mib} << 20},
+          {"hbm_device", config.hbm.stack.device.name},
           {"hbm_stacks", config.hbm.stacks},
           {"hbm_stack_bytes", hbm.stack_bytes()},
           {"hbm_bytes", hbm.stack_bytes() * config.hbm.stacks},
@@ -317,7 +318,7 @@ std::vector<Clock> clocks(const HpimMachineConfig& config) {
           {"noc", clock_period_ps(config.noc.clock_mhz)},
           {"dma", clock_period_ps(config.dma.clock_mhz)},
           {"sram_pim", config.sram_pim.tile.clock_period_ps},
-          {"hbm", config.hbm.stack.timing.clock_period_ps}};
+          {"hbm", config.hbm.stack.device.clock_period_ps}};
 }
 
 bool Topology::is_payload(std::uint64_t address) const {

@@ -17,6 +17,30 @@ double seconds(std::uint64_t time_ps) {
   return static_cast<double>(time_ps) / 1e12;
 }
 
+double total_joules(const EnergyResult& component) {
+  double total = 0;
+  for (const auto& [use, picojoules] : component.energy) total += picojoules * 1e-12;
+  return total;
+}
+
+double total_joules(const std::vector<EnergyResult>& energy) {
+  double total = 0;
+  for (const EnergyResult& component : energy) total += total_joules(component);
+  return total;
+}
+
+Json energy_json(const std::vector<EnergyResult>& energy) {
+  Json json;
+  json["total_j"] = total_joules(energy);
+  Json& components = json["components"] = Json::object();
+  for (const EnergyResult& component : energy) {
+    Json& uses = components[component.name];
+    uses["total_j"] = total_joules(component);
+    for (const auto& [use, picojoules] : component.energy) uses[use + "_j"] = picojoules * 1e-12;
+  }
+  return json;
+}
+
 Json statistics_json(const common::Statistics& statistics) {
   Json json = Json::object();
   for (const auto& [name, value] : statistics) json[name] = value;
@@ -170,6 +194,13 @@ Json to_json(const Result& result) {
   for (const ComponentResult& component : result.components) {
     components[component.name] = statistics_json(component.statistics);
   }
+  json["energy"] = energy_json(result.energy);
+  if (result.dram_check) {
+    Json& check = json["dram_check"];
+    check = {{"commands", result.dram_check->commands},
+             {"violations", result.dram_check->violations}};
+    if (result.dram_check->violations > 0) check["first"] = result.dram_check->first;
+  }
   json["machine"] = result.machine;
   json["scenario"] = result.scenario;
   json["host"] = {{"wall_s", result.host.wall_s},
@@ -214,6 +245,14 @@ std::string summary(const Result& result) {
   for (const KindResult& kind : kinds) {
     text += fmt::format("    {:<16}{:>14}  {} commands\n", kind.kind, duration(kind.busy_s),
                         kind.commands);
+  }
+  if (!result.energy.empty()) {
+    line("HBM-PIM energy", fmt::format("{:.4g} mJ", total_joules(result.energy) * 1e3));
+  }
+  if (result.dram_check) {
+    line("DRAM checker", fmt::format("{} commands, {} violations", result.dram_check->commands,
+                                     result.dram_check->violations));
+    if (result.dram_check->violations > 0) text += "    " + result.dram_check->first + "\n";
   }
   line("host", duration(result.host.wall_s));
   return text;

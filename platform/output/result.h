@@ -54,6 +54,18 @@ struct ComponentResult {
   common::Statistics statistics;
 };
 
+struct EnergyResult {
+  std::string name;  // of the component
+  common::Energies energy;
+};
+
+// What an independent checker of DRAM commands had to say.
+struct DramCheckResult {
+  std::uint64_t commands = 0;
+  std::uint64_t violations = 0;
+  std::string first;  // violation
+};
+
 struct TimeResult {
   double total_s = 0;
   std::uint64_t total_cycles = 0;  // of the host CPU's clock
@@ -92,6 +104,8 @@ struct Result {
   std::vector<OperatorResult> operators;
   std::vector<EngineResult> engines;
   std::vector<ComponentResult> components;
+  std::vector<EnergyResult> energy;
+  std::optional<DramCheckResult> dram_check;  // where it was asked for
   HostResult host;
 };
 

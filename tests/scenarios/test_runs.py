@@ -99,7 +99,7 @@ class Modes(ToolTest):
 
     def test_so_they_do_on_another_machine(self):
         self.compare("workload.output_tokens=20", "machine.hbm.stacks=2", "machine.sram_pim.tiles=3",
-                     "machine.hbm.pim.mac_period=4", "machine.host.quantum_us=10")
+                     "machine.hbm.device=hbm3_attacc", "machine.host.quantum_us=10")
 
 
 class Presets(ToolTest):

@@ -8,6 +8,7 @@
 #include "platform/compiler/compiler.h"
 #include "platform/compiler/model_error.h"
 #include "platform/compiler/payload.h"
+#include "tests/unit/hbm_pim/device_presets.h"
 
 using namespace hpimvp;
 using namespace hpimvp::compiler;
@@ -23,7 +24,8 @@ ModelConfig preset(const std::string& name) {
 }
 
 MachineShape machine(std::uint32_t stacks = 4, std::uint32_t tiles = 32) {
-  return default_machine_shape(stacks, tiles, kPlanAddress, kHostEnd);
+  return default_machine_shape(stacks, tiles, kPlanAddress, kHostEnd,
+                               hpimvp::test_support::device_preset("hbm3_hpim"));
 }
 
 CompileRequest request(std::uint32_t prompt, std::uint32_t output) {
@@ -153,7 +155,7 @@ TEST_CASE("buffers that are needed at the same time do not overlap, others share
 
 TEST_CASE("matrices are split over the stacks in whole groups of banks") {
   const CompiledPlan plan = compile(preset("opt-1.3b"), machine(3), request(4, 4));
-  const std::uint32_t banks = plan.machine.organisation.banks();
+  const std::uint32_t banks = plan.machine.device.organisation.banks();
   for (const GemvPlacement& gemv : plan.placement.gemvs) {
     std::uint32_t next = 0;
     for (const GemvSlice& slice : gemv.slices) {
@@ -169,15 +171,19 @@ TEST_CASE("weights, tables and KV regions do not overlap, and lie inside the sta
   for (const char* name : {"opt-350m", "llama-3.1-8b", "qwen2.5-7b"}) {
     CAPTURE(name);
     const CompiledPlan plan = compile(preset(name), machine(), request(16, 16));
-    const auto& organisation = plan.machine.organisation;
-    const std::uint64_t stripe = std::uint64_t{organisation.row_bytes} * organisation.banks() *
-                                 organisation.pseudo_channels();
+    const auto& organisation = plan.machine.device.organisation;
+    const std::uint64_t stripe =
+        organisation.row_bytes() * organisation.banks() * organisation.pseudo_channels();
     std::vector<Interval> used;
     for (const GemvPlacement& gemv : plan.placement.gemvs) {
       for (const GemvSlice& slice : gemv.slices) {
         const std::uint64_t base = plan.machine.stacks[slice.stack].memory_base;
-        const std::uint64_t slots = (slice.outputs + 1023) / 1024;  // 32 banks x 32 channels
-        const std::uint64_t rows = (slots * ((gemv.inputs + 15) / 16 * 32) + 1023) / 1024;
+        // 32 banks of 32 pseudo-channels; columns of 16 inputs, 32 of them in a row.
+        const bool by_rows = slice.slicing == hpimvp::hbm_pim::Slicing::kRows;
+        const std::uint64_t slots = (slice.outputs + (by_rows ? 1023 : 31)) / (by_rows ? 1024 : 32);
+        const std::uint64_t chunks =
+            ((gemv.inputs + 15) / 16 + (by_rows ? 0 : 31)) / (by_rows ? 1 : 32);
+        const std::uint64_t rows = (slots * chunks + 31) / 32;
         used.push_back(
             {base + slice.weight_row * stripe, base + (slice.weight_row + rows) * stripe});
       }
@@ -243,9 +249,9 @@ TEST_CASE("a KV cache that does not fit beside the weights is refused") {
   const std::uint64_t kv_bytes = plan.statistics.kv_blocks_needed * 1024 * 2 * 64 * 2;
   const std::uint64_t kv_rows = (kv_bytes + (1 << 20) - 1) >> 20;
   const auto weight_rows = static_cast<std::uint32_t>(plan.placement.stacks[0].rows_used);
-  shape.organisation.rows = weight_rows + static_cast<std::uint32_t>(kv_rows);
+  shape.device.organisation.rows = weight_rows + static_cast<std::uint32_t>(kv_rows);
   CHECK_NOTHROW(compile(config, shape, request(1000, 1000)));
-  shape.organisation.rows -= 1;
+  shape.device.organisation.rows -= 1;
   CHECK_THROWS_WITH(compile(config, shape, request(1000, 1000)),
                     Contains("KV cache of 2000 positions") && Contains("too few"));
 }
@@ -320,4 +326,17 @@ TEST_CASE("LLaMA-3.1's RoPE keeps high frequencies and stretches low ones eightf
   middle.rope_scaling = preset("llama-3.1-8b").rope_scaling;
   CHECK(rope_row(middle, 1)[3] ==
         Approx(std::sin(frequency / 8 * 2 / 3 + frequency / 3)).epsilon(1e-5));
+}
+
+TEST_CASE("a mapping that scatters rows is refused, another order below them is not") {
+  MachineShape shape = machine();
+  shape.mapping = "row:bank:stack_id:bank_group:channel:pseudo_channel:column";
+  CHECK_NOTHROW(compile(preset("opt-350m"), shape, request(4, 4)));
+  for (const char* mapping :
+       {"stack_id:row:bank:column:bank_group:pseudo_channel:channel",
+        "row:stack_id:bank:column:bank_group:pseudo_channel:row[3]:channel"}) {
+    shape.mapping = mapping;
+    CHECK_THROWS_WITH(compile(preset("opt-350m"), shape, request(4, 4)),
+                      Contains("hbm.mapping") && Contains("most significant"));
+  }
 }

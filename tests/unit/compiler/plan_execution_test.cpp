@@ -11,6 +11,7 @@
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/model_files.h"
 #include "tests/unit/compiler/plan_executor.h"
+#include "tests/unit/hbm_pim/device_presets.h"
 
 using namespace hpimvp;
 
@@ -19,13 +20,18 @@ namespace {
 constexpr std::uint64_t kPlanAddress = 0x8800'0000;
 constexpr std::uint64_t kHostEnd = 0x9000'0000;
 
+hpimvp::hbm_pim::DeviceDescription stack_device() {
+  return hpimvp::test_support::device_preset("hbm3_hpim");
+}
+
 }  // namespace
 
 TEST_CASE("a compiled llama2.c model writes the reference text") {
   const compiler::Model model = compiler::load_llama2c(test::shared_data("stories260K.bin"));
   const auto tokenizer =
       compiler::load_tokenizer(test::shared_data("tok512.bin"), model.config.vocabulary);
-  const auto machine = compiler::default_machine_shape(4, 32, kPlanAddress, kHostEnd);
+  const auto machine =
+      compiler::default_machine_shape(4, 32, kPlanAddress, kHostEnd, stack_device());
   for (const test::GreedyText& expected : test::greedy_texts()) {
     INFO("prompt: " << expected.prompt);
     compiler::CompileRequest request;
@@ -97,7 +103,8 @@ double worst_error(const test::ReferenceShape& shape, const Setup& setup, std::u
   std::vector<std::byte> storage;
   const compiler::Model model =
       test::load_through_hugging_face(reference.model(), compiler::ElementType::kF16, storage);
-  auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd);
+  auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd,
+                                                 stack_device());
   machine.tiles.activation_bytes = setup.activation_bytes;
   std::mt19937 random(seed);
   compiler::CompileRequest request;
@@ -201,8 +208,8 @@ TEST_CASE("query heads take turns where the tile's memory holds few of them") {
     setup.pipelined = pipelined;
     // The least memory with which attention of this kind works.
     for (setup.activation_bytes = 2048;; setup.activation_bytes += 256) {
-      auto machine =
-          compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd);
+      auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress,
+                                                     kHostEnd, stack_device());
       machine.tiles.activation_bytes = setup.activation_bytes;
       try {
         const auto shape = compiler::choose_attention_shape(config, machine, setup.positions,
@@ -236,7 +243,8 @@ TEST_CASE("a trained model's logits agree with the reference over two hundred po
   const std::filesystem::path path = std::filesystem::path(HPIMVP_MODELS) / "tale" / "model.bin";
   const compiler::Model model = compiler::load_model(path);
   test::ReferenceLlm reference(test::read_reference_llama2c(path));
-  const auto machine = compiler::default_machine_shape(4, 32, kPlanAddress, kHostEnd);
+  const auto machine =
+      compiler::default_machine_shape(4, 32, kPlanAddress, kHostEnd, stack_device());
   compiler::CompileRequest request;
   request.prompt = {1};
   request.output_tokens = std::min(200U, model.config.max_positions);

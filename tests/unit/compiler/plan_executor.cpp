@@ -38,7 +38,7 @@ void require(bool condition, const std::string& message) {
 FlatMemory::FlatMemory(const MachineShape& machine)
     : machine_(machine), host_(machine.free_memory_end - machine.plan_address) {
   for (std::size_t i = 0; i < machine.stacks.size(); ++i) {
-    stacks_.emplace_back(machine.organisation.stack_bytes());
+    stacks_.emplace_back(machine.device.organisation.stack_bytes());
   }
 }
 
@@ -90,7 +90,11 @@ sram_pim::TransferPort::Result PlanExecutor::Port::finish() {
 }
 
 PlanExecutor::PlanExecutor(const compiler::CompiledPlan& plan, std::uint32_t seed)
-    : plan_(plan), memory_(plan.machine), random_(seed) {
+    : plan_(plan),
+      map_(plan.machine.device,
+           hbm_pim::BitFieldMapping(plan.machine.device.organisation, plan.machine.mapping)),
+      memory_(plan.machine),
+      random_(seed) {
   sram_pim::TileConfig config;
   config.tiles = plan.machine.tiles.count;
   config.activation_bytes = plan.machine.tiles.activation_bytes;
@@ -228,8 +232,10 @@ void PlanExecutor::run_gemv(std::uint32_t device, const std::uint8_t* descriptor
   const auto gemv = as<GemvDescriptor>(descriptor);
   std::size_t stack = 0;
   while (plan_.machine.stacks.at(stack).device != device) ++stack;
-  const hbm_pim::GemvLayout layout(plan_.machine.organisation, gemv.inputs, gemv.outputs,
-                                   gemv.weight_row);
+  const bool by_columns = (gemv.header.flags & GemvDescriptor::kFlagColumns) != 0;
+  const hbm_pim::WeightLayout layout(
+      map_, {gemv.inputs, gemv.outputs, gemv.weight_row,
+             by_columns ? hbm_pim::Slicing::kColumns : hbm_pim::Slicing::kRows});
   require(layout.fits(), "weights beyond the stack");
   const auto input = memory_.read_array<std::uint16_t>(gemv.input_address, gemv.inputs);
   const bool has_bias = (gemv.header.flags & GemvDescriptor::kFlagBias) != 0;

@@ -77,6 +77,7 @@ class PlanExecutor {
   void copy(const std::uint8_t* descriptor);
 
   const compiler::CompiledPlan& plan_;
+  hbm_pim::StackMap map_;
   FlatMemory memory_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<sram_pim::TileExecutor>> tiles_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "platform/hpim/standard_blocks.h"
+#include "tests/unit/hbm_pim/device_presets.h"
 
 using namespace hpimvp::hpim;
 
@@ -177,6 +178,7 @@ TEST_CASE("the boot parameter is in a1 and in the system controller") {
 TEST_CASE("every block of the whole machine answers where the device table says") {
   const BlockRegistry registry = standard_blocks();
   HpimMachineConfig config;
+  config.hbm.stack.device = hpimvp::test_support::device_preset("hbm3_hpim");
   config.hbm.stacks = 3;
   config.sram_pim.tiles = 9;
   HpimMachine machine("hpim", resolve(config, registry), {});

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "platform/hpim/built_block.h"
+#include "tests/unit/hbm_pim/device_presets.h"
 
 using hpimvp::hpim::BlockConfig;
 using hpimvp::hpim::BlockContext;
@@ -54,7 +55,7 @@ BlockRegistry test_registry() {
   BlockType stack = type_like("hbm_pim_stack", 0x1000, true, true, DeviceKind::kHbmPimStack);
   stack.count_in = [](const HpimMachineConfig& config) { return config.hbm.stacks; };
   stack.memory_bytes_in = [](const HpimMachineConfig& config) {
-    return config.hbm.stack.organisation.stack_bytes();
+    return config.hbm.stack.device.organisation.stack_bytes();
   };
   stack.payload_bytes_in = stack.memory_bytes_in;
   registry.add(stack);
@@ -62,6 +63,13 @@ BlockRegistry test_registry() {
 }
 
 const BlockRegistry kRegistry = test_registry();
+
+HpimMachineConfig default_machine() {
+  static const auto kDevice = hpimvp::test_support::device_preset("hbm3_hpim");
+  HpimMachineConfig config;
+  config.hbm.stack.device = kDevice;
+  return config;
+}
 
 BlockConfig extra(const std::string& name, std::uint64_t address, std::uint32_t interrupt = 0) {
   BlockConfig block;
@@ -76,7 +84,7 @@ BlockConfig extra(const std::string& name, std::uint64_t address, std::uint32_t 
 
 // The message of the error that a configuration with one more block gives.
 std::string error_with(BlockConfig block) {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.extra_blocks.push_back(std::move(block));
   try {
     resolve(config, kRegistry);
@@ -89,7 +97,7 @@ std::string error_with(BlockConfig block) {
 }  // namespace
 
 TEST_CASE("the default machine has the addresses of docs/machine.md") {
-  const Topology topology = resolve({}, kRegistry);
+  const Topology topology = resolve(default_machine(), kRegistry);
   const auto devices = hpimvp::hpim::device_table(topology);
   REQUIRE(devices.size() == 6 + 32 + 4);
   CHECK(devices[0].kind == plan::DeviceKind::kClint);
@@ -110,7 +118,7 @@ TEST_CASE("the default machine has the addresses of docs/machine.md") {
 }
 
 TEST_CASE("the number of tiles and stacks follows the configuration") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.hbm.stacks = 2;
   config.sram_pim.tiles = 5;
   const Topology topology = resolve(config, kRegistry);
@@ -119,7 +127,7 @@ TEST_CASE("the number of tiles and stacks follows the configuration") {
 }
 
 TEST_CASE("every node of the mesh has a place of its own, tiles in rows of eight") {
-  const Topology topology = resolve({}, kRegistry);
+  const Topology topology = resolve(default_machine(), kRegistry);
   CHECK(topology.mesh.columns == 8);
   CHECK(topology.mesh.rows == 5);
   CHECK(topology.mesh.nodes.size() == 1 + 2 + 4 + 32);
@@ -136,7 +144,7 @@ TEST_CASE("every node of the mesh has a place of its own, tiles in rows of eight
 }
 
 TEST_CASE("a placement moves a node, and a place for two is an error") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.noc.placement = {{"dma", 7, 6}};
   const Topology topology = resolve(config, kRegistry);
   CHECK(topology.mesh.rows == 7);
@@ -148,7 +156,7 @@ TEST_CASE("a placement moves a node, and a place for two is an error") {
 }
 
 TEST_CASE("payload memory is tiles' activations and stacks, in timing mode only") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   CHECK_FALSE(resolve(config, kRegistry).is_payload(0x4000'0000));
   config.data_mode = DataMode::kTiming;
   const Topology topology = resolve(config, kRegistry);
@@ -163,7 +171,7 @@ TEST_CASE("payload memory is tiles' activations and stacks, in timing mode only"
 }
 
 TEST_CASE("a peripheral of the user's is added to the default blocks") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.extra_blocks.push_back(extra("second_uart", 0x1000'2000, 40));
   const Topology topology = resolve(config, kRegistry);
   CHECK(topology.blocks.back().name == "second_uart");
@@ -230,7 +238,7 @@ TEST_CASE("entries that cannot be are refused with the reason") {
 }
 
 TEST_CASE("memories must fit where they are put") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.blocks = hpimvp::hpim::default_blocks();
   for (BlockConfig& block : config.blocks) {
     if (block.block == "hbm_pim_stack") block.memory_stride = 1ull << 30;
@@ -245,13 +253,13 @@ TEST_CASE("memories must fit where they are put") {
 }
 
 TEST_CASE("a machine without a clint is refused") {
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.blocks.push_back(extra("uart", 0x1000'0000));
   CHECK_THROWS_WITH(resolve(config, kRegistry), "the machine has no block of type 'clint'");
 }
 
 TEST_CASE("the description lists the memory map in order, interrupts and clocks") {
-  const auto json = hpimvp::hpim::describe(resolve({}, kRegistry));
+  const auto json = hpimvp::hpim::describe(resolve(default_machine(), kRegistry));
   CHECK(json["memory_map"][0]["name"] == "clint registers");
   CHECK(json["memory_map"][0]["first"] == "0x2000000");
   CHECK(json["memory_map"].back()["name"] == "stack3 memory");
