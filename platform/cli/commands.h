@@ -19,6 +19,8 @@ struct ScenarioOptions {
 struct RunOptions : ScenarioOptions {
   std::string out;  // result folder; empty: out/<name of the scenario>
   bool quiet = false;
+  bool check_dram = false;  // hold every DRAM command against the independent checker
+  bool trace_dram = false;  // write them to dram_commands.csv in the result folder
 };
 
 struct DescribeOptions : ScenarioOptions {

@@ -63,6 +63,10 @@ int main(int argc, char* argv[]) {
   add_scenario_options(*run_app, run);
   run_app->add_option("--out", run.out, "Result folder (default: out/<scenario>)");
   run_app->add_flag("--quiet", run.quiet, "No text, progress or summary on the terminal");
+  run_app->add_flag("--check-dram", run.check_dram,
+                    "Hold every DRAM command against the independent checker (slower)");
+  run_app->add_flag("--trace-dram", run.trace_dram,
+                    "Write every DRAM command to dram_commands.csv in the result folder");
   run_app->callback([&] { command = [&] { return cli::run_command(run); }; });
 
   cli::RunOptions validate;

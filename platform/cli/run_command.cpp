@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "platform/cli/commands.h"
+#include "platform/cli/dram_monitor.h"
 #include "platform/cli/progress.h"
 #include "platform/cli/session.h"
 #include "platform/hpim/hpim_machine.h"
@@ -210,6 +211,7 @@ output::Result collect(const Session& session, hpim::HpimMachine& machine, const
   for (auto& [name, statistics] : machine.statistics()) {
     result.components.push_back({name, std::move(statistics)});
   }
+  for (auto& [name, energy] : machine.energy()) result.energy.push_back({name, std::move(energy)});
   return result;
 }
 
@@ -249,6 +251,11 @@ int run_command(const RunOptions& options) {
   };
   hpim::HpimMachine machine("hpim", session->topology, machine_options);
   load(*session, machine);
+  std::optional<DramMonitor> monitor;
+  if (options.check_dram || options.trace_dram) {
+    monitor.emplace(machine, options.check_dram,
+                    options.trace_dram ? (out / "dram_commands.csv").string() : std::string());
+  }
 
   output::VcdWriter* writer = waveform ? &waveform->writer() : nullptr;
   const Outcome outcome = run_to_end(*session, machine, progress, writer);
@@ -256,6 +263,10 @@ int run_command(const RunOptions& options) {
   if (writer != nullptr) writer->finish(outcome.machine.time_ps);
 
   output::Result result = collect(*session, machine, outcome, observer, log);
+  if (monitor) {
+    monitor->finish(outcome.machine.time_ps);
+    result.dram_check = monitor->result();
+  }
   result.host.wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.host.peak_memory_bytes = peak_memory_bytes();
@@ -266,6 +277,11 @@ int run_command(const RunOptions& options) {
     if (writer != nullptr) {
       fmt::print("  {:<18}{}\n", "waveform", (out / scenario.trace.file).string());
     }
+  }
+  if (result.dram_check && result.dram_check->violations > 0) {
+    fmt::print(stderr, "error: the DRAM checker found {} violations; the first: {}\n",
+               result.dram_check->violations, result.dram_check->first);
+    return kSimulationFailed;
   }
   if (outcome.status == "done") return kDone;
   fmt::print(stderr, "error: {}\n", outcome.message);

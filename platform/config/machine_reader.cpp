@@ -41,7 +41,18 @@ void read_host(ObjectReader& machine, hpim::HostConfig& host) {
   reader->finish();
 }
 
-void read_controller(ObjectReader& hbm, hbm_pim::ControllerConfig& controller) {
+// Runs a model's check of values that stand at `pointer`.
+template <typename Check>
+void check_at(const Document& document, const std::string& pointer, Check&& check) {
+  try {
+    check();
+  } catch (const std::exception& error) {
+    fail_at(document, pointer, error.what());
+  }
+}
+
+void read_controller(const Document& document, ObjectReader& hbm,
+                     hbm_pim::ControllerConfig& controller) {
   using hbm_pim::Arbitration;
   using hbm_pim::PagePolicy;
   using hbm_pim::RefreshPolicy;
@@ -71,6 +82,7 @@ void read_controller(ObjectReader& hbm, hbm_pim::ControllerConfig& controller) {
   cycles("memory_window", controller.memory_window);
   cycles("power_down_after", controller.power_down_after);
   reader->finish();
+  check_at(document, hbm.child_pointer("controller"), [&] { hbm_pim::check(controller); });
 }
 
 void read_hbm(const Document& document, ObjectReader& machine, const std::string& folder,
@@ -86,13 +98,11 @@ void read_hbm(const Document& document, ObjectReader& machine, const std::string
   }
   hbm.stack.device = read_device_at(document, reader->child_pointer("device"), folder);
   reader->read_string("mapping", hbm.stack.mapping);
-  read_controller(*reader, hbm.stack.controller);
+  check_at(document, reader->child_pointer("mapping"),
+           [&] { hbm_pim::BitFieldMapping(hbm.stack.device.organisation, hbm.stack.mapping); });
+  read_controller(document, *reader, hbm.stack.controller);
   reader->read_integer("controller_latency", hbm.stack.controller_latency, 0, kMostCycles);
-  try {
-    hbm_pim::check(hbm.stack);
-  } catch (const std::exception& error) {
-    fail_at(document, machine.child_pointer("hbm"), error.what());
-  }
+  check_at(document, machine.child_pointer("hbm"), [&] { hbm_pim::check(hbm.stack); });
   read_errors(document, *reader, hbm.stacks, hbm.stack.device.organisation.stack_bytes(),
               hbm.stack.errors);
   reader->finish();
@@ -129,11 +139,7 @@ void read_sram_pim(const Document& document, ObjectReader& machine, hpim::SramPi
   read_tile(*reader, config.tile);
   reader->finish();
   config.tile.tiles = config.tiles;
-  try {
-    sram_pim::check(config.tile);
-  } catch (const std::exception& error) {
-    fail_at(document, machine.child_pointer("sram_pim"), error.what());
-  }
+  check_at(document, machine.child_pointer("sram_pim"), [&] { sram_pim::check(config.tile); });
 }
 
 void read_placement(const Document& document, ObjectReader& noc,

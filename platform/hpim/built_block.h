@@ -71,6 +71,14 @@ BuiltBlock built(std::unique_ptr<Module> module) {
   if constexpr (requires { module->statistics(); }) {
     block.statistics = [raw = module.get()] { return raw->statistics(); };
   }
+  if constexpr (requires { module->energy(); }) {
+    block.energy = [raw = module.get()] { return raw->energy(); };
+  }
+  if constexpr (requires { module->observe_commands(hbm_pim::CommandSink{}); }) {
+    block.observe_commands = [raw = module.get()](const hbm_pim::CommandSink& sink) {
+      raw->observe_commands(sink);
+    };
+  }
   block.module = std::move(module);
   return block;
 }

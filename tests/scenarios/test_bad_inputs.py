@@ -79,10 +79,10 @@ BAD_SCENARIOS = [
      ["/machine/hbm/controller/page_policy", "did you mean 'open'?"]),
     ("controller that drains never",
      changed(machine={"preset": "hpim", "hbm": {"controller": {"drain_to": 60}}}), [],
-     ["/machine/hbm", "drain_to"]),
+     ["/machine/hbm/controller", "drain_to"]),
     ("mapping with an unknown field",
      changed(machine={"preset": "hpim", "hbm": {"mapping": "row:bnak:column"}}), [],
-     ["/machine/hbm", "bnak"]),
+     ["/machine/hbm/mapping", "unknown field 'bnak'"]),
     ("mapping that scatters rows",
      changed(machine={"preset": "hpim", "hbm": {
          "mapping": "stack_id:row:bank:column:bank_group:pseudo_channel:channel"}}), [],

@@ -156,8 +156,10 @@ TEST_CASE("what is wrong with the memory is said where it is", "[config]") {
              Contains("/machine/hbm/device/parameters/tRPP") && Contains("did you mean 'tRP'?"));
   CHECK_THAT(error_of_hbm(R"({ "controller": { "page_policy": "opn" } })"),
              Contains("/machine/hbm/controller/page_policy") && Contains("did you mean 'open'?"));
-  CHECK_THAT(error_of_hbm(R"({ "mapping": "row:bnak" })"), Contains("test.json:1: /machine/hbm"));
-  CHECK_THAT(error_of_hbm(R"({ "controller": { "drain_to": 60 } })"), Contains("drain_to"));
+  CHECK_THAT(error_of_hbm(R"({ "mapping": "row:bnak" })"),
+             Contains("test.json:1: /machine/hbm/mapping") && Contains("'bnak'"));
+  CHECK_THAT(error_of_hbm(R"({ "controller": { "drain_to": 60 } })"),
+             Contains("test.json:1: /machine/hbm/controller") && Contains("drain_to"));
   CHECK_THAT(error_of_hbm(R"({ "timing": { "burst": 2 } })"), Contains("/machine/hbm/timing"));
   CHECK_THAT(error_of_hbm(R"({ "errors": { "list": [ { "stack": 4, "gemv": 0 } ] } })"),
              Contains("/machine/hbm/errors/list/0/stack"));
