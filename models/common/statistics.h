@@ -11,4 +11,7 @@ namespace hpimvp::common {
 // Names carry their unit: "read_bytes", "busy_ps", "row_activations".
 using Statistics = std::vector<std::pair<std::string, std::uint64_t>>;
 
+// Energy by what it was used for, in picojoules.
+using Energies = std::vector<std::pair<std::string, double>>;
+
 }  // namespace hpimvp::common

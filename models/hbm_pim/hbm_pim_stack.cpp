@@ -4,6 +4,7 @@
 
 #include "models/common/memory_access.h"
 #include "models/hbm_pim/crf_kernel.h"
+#include "models/hbm_pim/energy.h"
 #include "models/hbm_pim/gemv.h"
 #include "models/hbm_pim/layout_words.h"
 #include "models/hbm_pim/pim_program.h"
@@ -433,8 +434,12 @@ common::Statistics HbmPimStack::statistics() {
           {"pim_waiting_cycles", counts.pim_waiting_cycles}};
 }
 
-EnergyBreakdown HbmPimStack::energy() {
-  return energy_of(config_.device, scheduler_.counts(cycle_now()).commands);
+common::Energies HbmPimStack::energy() {
+  common::Energies energies;
+  energy_of(config_.device, scheduler_.counts(cycle_now()).commands)
+      .for_each(
+          [&](const char* use, double picojoules) { energies.emplace_back(use, picojoules); });
+  return energies;
 }
 
 }  // namespace hpimvp::hbm_pim

@@ -21,7 +21,6 @@
 #include "models/common/sparse_memory.h"
 #include "models/common/statistics.h"
 #include "models/hbm_pim/config.h"
-#include "models/hbm_pim/energy.h"
 #include "models/hbm_pim/error_model.h"
 #include "models/hbm_pim/error_registers.h"
 #include "models/hbm_pim/pim_runs.h"
@@ -43,7 +42,7 @@ class HbmPimStack : public common::CommandEngine {
   void set_activity(common::ActivitySink* sink, const std::string& name);
   // As of now.
   common::Statistics statistics();
-  EnergyBreakdown energy();
+  common::Energies energy();
   // Tells of every DRAM command (StackScheduler::observe). Before the simulation starts.
   void observe_commands(const CommandSink& sink) { scheduler_.observe(sink); }
 

@@ -311,27 +311,32 @@ TEST_CASE("timing mode takes the same time with columns shared among pseudo-chan
 }
 
 TEST_CASE("observed commands are the same accesses and GEMVs in the same time") {
-  std::uint64_t ends[2] = {};
-  std::uint64_t records = 0;
-  for (const bool observed : {false, true}) {
-    Bench bench([&](Bench& b) {
-      if (observed) {
-        b.timing_stack.observe_commands(
-            {[](void* context, const CommandRecord&) { ++*static_cast<std::uint64_t*>(context); },
-             &records});
-      }
-      b.software.enable_queue(kTimingRegisters, kRing);
-      b.software.submit(kTimingRegisters, kRing, gemv(2000, 3000));
+  Bench bench([](Bench& b) {
+    std::uint64_t records = 0;
+    b.timing_stack.observe_commands(
+        {[](void* context, const CommandRecord&) { ++*static_cast<std::uint64_t*>(context); },
+         &records});
+    std::uint64_t durations[2];
+    int which = 0;
+    for (const bool observed : {false, true}) {
+      // As many refreshes owed at the start.
+      const std::uint64_t interval = 5070 * 769;
+      wait(sc_core::sc_time::from_value(interval - now_ps() % interval));
+      const std::uint64_t registers = observed ? kTimingRegisters : kRegisters;
+      const std::uint64_t memory = observed ? kTimingMemory : kMemory;
+      const std::uint64_t start = now_ps();
+      b.software.enable_queue(registers, kRing);
+      b.software.submit(registers, kRing, gemv(2000, 3000));
       wait(sc_core::sc_time(2, sc_core::SC_US));
       std::vector<std::uint8_t> data(5000);
-      b.software.access(false, kTimingMemory + 100, data.data(), 5000);
-      b.software.access(true, kTimingMemory + 100, data.data(), 300);
-      REQUIRE(b.software.await_completed(kTimingRegisters, 1));
-      ends[observed] = now_ps();
-    });
-  }
-  CHECK(ends[0] == ends[1]);
-  CHECK(records > 1000);
+      b.software.access(false, memory + 100, data.data(), 5000);
+      b.software.access(true, memory + 100, data.data(), 300);
+      REQUIRE(b.software.await_completed(registers, 1));
+      durations[which++] = now_ps() - start;
+    }
+    CHECK(durations[0] == durations[1]);
+    CHECK(records > 1000);
+  });
 }
 
 TEST_CASE("a read during a GEMV delays the GEMV, not the other way round for long") {
