@@ -15,9 +15,11 @@ struct PimCommand {
 
 // A stream in program order: ACT_AB, MAC_AB, WR_GB, RD_MAC, PRE_AB ..., each issued as early as the
 // timing allows, none overtaking another. It contains no PIM_IN, PIM_OUT and REFab: those are the
-// controller's, which can put them in only where all banks are closed. So a stream must close all
-// banks (PRE_AB of every operand group) at least once in 8 tREFI; where it does, ordinary traffic
-// may come in between, depending on the arbitration.
+// controller's, which can put them in only where all banks are closed (PRE_AB of every operand
+// group). There ordinary traffic may come in between too, depending on the arbitration. A
+// controller may already owe all the refreshes it may postpone (ControllerConfig::most_postponed)
+// when a stretch with open banks begins, so a stretch must be shorter than tREFI, with a margin for
+// closing the banks: tREFI - tRP - 64 cycles is what pim_runs.h allows (longest_open_stretch).
 struct PimCommandSource {
   // The next commands of the stream; they stay valid until the next call. Empty: the stream has
   // ended. Called once for a piece, not once for a command.
