@@ -140,6 +140,12 @@ class Commands(ToolTest):
         names = [entry["name"] for entry in description["memory_map"]]
         self.assertIn("stack1 memory", names)
         self.assertNotIn("stack2 memory", names)
+        self.assertEqual(description["capacities"]["hbm_device"], "hbm3_hpim")
+        other = json.loads(self.tool("describe", FIRST_LIGHT, "--json", "--set",
+                                     "machine.hbm.device=hbm3_attacc", "--set",
+                                     "machine.hbm.device.organisation.rows=8192").stdout)
+        self.assertEqual(other["capacities"]["hbm_device"], "hbm3_attacc")
+        self.assertEqual(other["capacities"]["hbm_stack_bytes"], 8 << 30)
         text = self.tool("describe", FIRST_LIGHT).stdout
         for word in ("memory_map", "interrupts", "clocks", "capacities", "kv_blocks_available"):
             self.assertIn(word, text)

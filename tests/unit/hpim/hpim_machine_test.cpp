@@ -14,8 +14,14 @@ using namespace hpimvp::hpim;
 
 namespace {
 
-HpimMachineConfig host_only() {
+HpimMachineConfig default_machine() {
   HpimMachineConfig config;
+  config.hbm.stack.device = hpimvp::test_support::device_preset("hbm3_hpim");
+  return config;
+}
+
+HpimMachineConfig host_only() {
+  HpimMachineConfig config = default_machine();
   for (const BlockConfig& block : default_blocks()) {
     if (block.block.rfind("sram_pim", 0) != 0 && block.block.rfind("hbm_pim", 0) != 0) {
       config.blocks.push_back(block);
@@ -177,8 +183,7 @@ TEST_CASE("the boot parameter is in a1 and in the system controller") {
 
 TEST_CASE("every block of the whole machine answers where the device table says") {
   const BlockRegistry registry = standard_blocks();
-  HpimMachineConfig config;
-  config.hbm.stack.device = hpimvp::test_support::device_preset("hbm3_hpim");
+  HpimMachineConfig config = default_machine();
   config.hbm.stacks = 3;
   config.sram_pim.tiles = 9;
   HpimMachine machine("hpim", resolve(config, registry), {});
@@ -211,7 +216,7 @@ TEST_CASE("every block of the whole machine answers where the device table says"
 
 TEST_CASE("payload memory keeps nothing in timing mode, control memory does") {
   const BlockRegistry registry = standard_blocks();
-  HpimMachineConfig config;
+  HpimMachineConfig config = default_machine();
   config.data_mode = DataMode::kTiming;
   HpimMachine machine("hpim", resolve(config, registry), {});
   const std::vector<std::uint8_t> mark = {1, 2, 3, 4};
