@@ -102,6 +102,51 @@ class Modes(ToolTest):
                      "machine.hbm.device=hbm3_attacc", "machine.host.quantum_us=10")
 
 
+class Dram(ToolTest):
+    def run_checked(self, device):
+        out = os.path.join(self.folder, device)
+        self.tool("run", FIRST_LIGHT, "--quiet", "--out", out, "--check-dram", "--trace-dram",
+                  "--set", "workload.output_tokens=8", "--set", "machine.hbm.device=" + device)
+        return self.result(out), out
+
+    def test_the_checker_finds_nothing_and_changes_nothing_but_ties(self):
+        for device in ("hbm3_hpim", "hbm3_6400", "hbm3_attacc_power", "hbm2_samsung_pim"):
+            checked, out = self.run_checked(device)
+            self.assertEqual(checked["dram_check"]["violations"], 0, device)
+            self.assertGreater(checked["dram_check"]["commands"], 10_000)
+            with open(os.path.join(out, "dram_commands.csv"), encoding="utf-8") as file:
+                self.assertEqual(sum(1 for _ in file), checked["dram_check"]["commands"] + 1)
+            free = self.run_scenario(FIRST_LIGHT, "free", "workload.output_tokens=8",
+                                     "machine.hbm.device=" + device)
+            self.assertEqual(checked["text"], free["text"])
+            ratio = checked["time"]["total_cycles"] / free["time"]["total_cycles"]
+            self.assertAlmostEqual(ratio, 1, delta=0.0005)
+            energy = checked["energy"]["total_j"] / free["energy"]["total_j"]
+            self.assertAlmostEqual(energy, 1, delta=0.0005)
+
+    def run_with_errors(self, errors, exit_code=0):
+        out = os.path.join(self.folder, "errors")
+        done = self.tool("run", FIRST_LIGHT, "--quiet", "--out", out,
+                         "--set", "workload.output_tokens=12",
+                         "--set", "machine.hbm.errors=" + json.dumps({"list": errors}),
+                         exit_code=exit_code)
+        return self.result(out), done
+
+    def test_memory_errors_are_corrected_retried_or_stop_the_run(self):
+        clean, _ = self.run_with_errors([])
+        single, _ = self.run_with_errors([{"stack": 1, "gemv": 5, "bits": 1, "kind": "stored"}])
+        self.assertEqual(single["text"], clean["text"])
+        self.assertGreater(single["components"]["stack1"]["ecc_corrected"], 0)
+        retried, _ = self.run_with_errors([{"stack": 1, "gemv": 5, "bits": 2, "kind": "transient"}])
+        self.assertEqual(retried["text"], clean["text"])
+        self.assertEqual(retried["components"]["stack1"]["ecc_uncorrected"], 1)
+        stopped, _ = self.run_with_errors([{"stack": 1, "gemv": 5, "bits": 2, "kind": "stored"}],
+                                          exit_code=1)
+        self.assertEqual(stopped["status"], "firmware_error")
+        self.assertIn("UNCORRECTABLE_ERROR", stopped["text"])
+        self.assertIn("stack 1", stopped["text"])
+
+
 class Presets(ToolTest):
     def check_large_model(self, scenario):
         result = self.run_scenario(os.path.join(SOURCE, "scenarios", scenario), "large")

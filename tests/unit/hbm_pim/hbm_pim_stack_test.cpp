@@ -339,6 +339,61 @@ TEST_CASE("observed commands are the same accesses and GEMVs in the same time") 
   });
 }
 
+TEST_CASE("a list of PIM commands from software changes memory, and a bad one is refused") {
+  Bench bench([](Bench& b) {
+    using Word = registers_of::PimCommandWord;
+    const std::uint64_t list = kHost + 0x8000;
+    const auto put = [&](std::size_t index, const Word& word) {
+      b.host.put(list - kHost + index * sizeof(Word), word);
+    };
+    const auto word = [](std::uint8_t opcode) {
+      Word one{};
+      one.opcode = opcode;
+      one.count = 1;
+      return one;
+    };
+    Word activate = word(Word::kActAb);
+    activate.count = 8;  // activate groups of four banks
+    activate.operand = 5;
+    put(0, word(Word::kWrGb));
+    put(1, activate);
+    put(2, word(Word::kEwaddAb));
+    put(3, word(Word::kPreAb));
+    b.host.put(kInput - kHost, std::uint16_t{0x3C00});  // 1.0, in lane 0
+    registers_of::PimProgramDescriptor descriptor{};
+    descriptor.header.opcode = registers_of::PimProgramDescriptor::kOpcode;
+    descriptor.header.flags = 1;
+    descriptor.list_address = list;
+    descriptor.word_count = 4;
+    descriptor.first_pseudo_channel = 2;
+    descriptor.pseudo_channel_count = 3;
+    descriptor.input_address = kInput;
+    descriptor.input_bytes = 32;
+    b.software.enable_queue(kRegisters, kRing);
+    b.software.submit(kRegisters, kRing, descriptor);
+    REQUIRE(b.software.await_completed(kRegisters, 1));
+    b.software.submit(kRegisters, kRing, descriptor);
+    REQUIRE(b.software.await_completed(kRegisters, 2));
+    const DeviceOrganisation& organisation = b.stack.config().device.organisation;
+    const BitFieldMapping mapping(organisation);
+    for (std::uint32_t pseudo_channel = 0; pseudo_channel < 8; ++pseudo_channel) {
+      for (std::uint32_t bank = 0; bank < organisation.banks(); ++bank) {
+        MappedAddress at{pseudo_channel, organisation.bank_address(bank)};
+        at.address.row = 5;
+        std::uint16_t value = 1;
+        b.stack.image().read(mapping.offset_of(at), reinterpret_cast<std::uint8_t*>(&value), 2);
+        // 1.0 + 1.0 where the list ran.
+        REQUIRE(value == (pseudo_channel >= 2 && pseudo_channel < 5 ? 0x4000 : 0));
+      }
+    }
+    put(3, word(Word::kMacAb));  // leaves rows open
+    b.software.submit(kRegisters, kRing, descriptor);
+    CHECK_FALSE(b.software.await_completed(kRegisters, 3));
+    CHECK(b.software.error_code(kRegisters) == ErrorCode::kProgramTrap);
+    CHECK(b.software.read(kRegisters + registers_of::kProgramErrorOffset) >> 24 != 0);
+  });
+}
+
 TEST_CASE("a read during a GEMV delays the GEMV, not the other way round for long") {
   Bench bench([](Bench& b) {
     b.software.enable_queue(kTimingRegisters, kRing);

@@ -30,6 +30,7 @@ Result example() {
   result.time = {0.1, 100'000'000, 0.01, 0.3, 1.0 / 3, {0.3, 1.0 / 3, 1.0 / 3}};
   result.firmware = {1000, 2000, 0};
   result.components = {{"noc", {{"flits", 5}, {"address_errors", 0}}}, {"dma", {{"bursts", 1}}}};
+  result.energy = {{"stack0", {{"mac", 1.5e12}, {"refresh", 5e11}}}};
   result.host.wall_s = 1.5;
 
   OperationLog log;
@@ -83,11 +84,15 @@ TEST_CASE("a result is written with its keys in a fixed order and exact numbers"
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   CHECK(keys == std::vector<std::string>{"version", "status", "text", "prompt_tokens", "tokens",
                                          "predictions", "time", "firmware", "kinds", "operators",
-                                         "engines", "components", "machine", "scenario", "host"});
+                                         "engines", "components", "energy", "machine", "scenario",
+                                         "host"});
   CHECK(json["time"]["per_token_s"].dump() == "[0.3,0.3333333333333333,0.3333333333333333]");
   CHECK(json["time"]["mean_token_s"].get<double>() == 1.0 / 3);
   CHECK(json["components"].dump() ==
         R"({"noc":{"flits":5,"address_errors":0},"dma":{"bursts":1}})");
+  CHECK(json["energy"].dump() ==
+        R"({"total_j":2.0,"components":{"stack0":{"total_j":2.0,"mac_j":1.5,"refresh_j":0.5}}})");
+  CHECK_FALSE(json.contains("dram_check"));
   CHECK(json["scenario"].dump() == R"({"name":"x","a":1})");
   CHECK(json["operators"][0]["layer"] == 0);
   CHECK_FALSE(json["operators"][1].contains("layer"));
