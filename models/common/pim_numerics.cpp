@@ -99,6 +99,13 @@ HPIMVP_AVX2 inline __m128 four_lanes(const std::uint8_t* weights, const float* i
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
 
+// The tree of one chunk.
+HPIMVP_AVX2 inline float chunk_sum(const std::uint8_t* weights, const float* input) {
+  const __m128 four = four_lanes(weights, input);
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
 HPIMVP_AVX2 float avx2_dot(float accumulator, const std::uint8_t* weights, const float* input,
                            std::size_t chunks) {
   std::size_t chunk = 0;
@@ -114,15 +121,13 @@ HPIMVP_AVX2 float avx2_dot(float accumulator, const std::uint8_t* weights, const
     for (const float sum : sums) accumulator += sum;
   }
   for (; chunk < chunks; ++chunk, weights += 32, input += 16) {
-    const __m128 four = four_lanes(weights, input);
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    accumulator += _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+    accumulator += chunk_sum(weights, input);
   }
   return accumulator;
 }
 
-HPIMVP_AVX2 std::size_t avx2_dot_units(float* accumulators, const std::uint8_t* weights,
-                                       const float* input, std::size_t stride, std::size_t units) {
+HPIMVP_AVX2 void avx2_dot_units(float* accumulators, const std::uint8_t* weights,
+                                const float* input, std::size_t stride, std::size_t units) {
   std::size_t u = 0;
   for (; u + 4 <= units; u += 4, weights += 128, input += 4 * stride) {
     __m128 a = four_lanes(weights, input);
@@ -133,7 +138,9 @@ HPIMVP_AVX2 std::size_t avx2_dot_units(float* accumulators, const std::uint8_t* 
     const __m128 sums = _mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d));
     _mm_storeu_ps(accumulators + u, _mm_add_ps(_mm_loadu_ps(accumulators + u), sums));
   }
-  return u;
+  for (; u < units; ++u, weights += 32, input += stride) {
+    accumulators[u] += chunk_sum(weights, input);
+  }
 }
 
 HPIMVP_AVX2 inline void eight_lane_multiply_add(std::uint16_t* lanes, const std::uint8_t* weights,
@@ -250,12 +257,10 @@ float pim_dot(float accumulator, const void* weights, const float* input, std::s
 void pim_dot_units(float* accumulators, const void* weights, const float* input,
                    std::size_t input_stride, std::size_t units) {
   const auto* bytes = static_cast<const std::uint8_t*>(weights);
-  std::size_t done = 0;
 #if HPIMVP_HAS_X86
-  if (has_avx2_f16c()) done = avx2_dot_units(accumulators, bytes, input, input_stride, units);
+  if (has_avx2_f16c()) return avx2_dot_units(accumulators, bytes, input, input_stride, units);
 #endif
-  portable_dot_units(accumulators + done, bytes + 2 * kPimLanes * done, input + input_stride * done,
-                     input_stride, units - done);
+  portable_dot_units(accumulators, bytes, input, input_stride, units);
 }
 
 void lane_multiply_add_units(std::uint16_t* lanes, const void* weights, const float* input,
