@@ -47,8 +47,6 @@ class CrfKernel {
                                    std::uint32_t input_bytes, std::uint32_t output_bytes);
 
   // As of PimProgram.
-  PimRunStream stream() const { return PimRunStream(runs_, device_.operand_groups()); }
-  // The same at once.
   std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
   void execute(const PimCells& cells, std::span<const std::uint8_t> input,
                std::span<std::uint8_t> output) const;

@@ -284,30 +284,4 @@ GemvProgram::GemvProgram(const DeviceDescription& device, const PseudoChannelGem
   }
 }
 
-GemvStream::GemvStream(const DeviceDescription& device, const PseudoChannelGemv& gemv)
-    : program_(device, gemv) {}
-
-PimCommandSource GemvStream::source() {
-  block_ = 0;
-  repetition_ = 0;
-  return {[](void* context) { return static_cast<GemvStream*>(context)->next(); }, this};
-}
-
-std::span<const PimCommand> GemvStream::next() {
-  commands_.clear();
-  if (block_ == program_.blocks().size()) return {};
-  const CommandBlock& block = program_.blocks()[block_];
-  for (CommandRun run : program_.runs(block)) {
-    run.row += repetition_;
-    expand(run, program_.operand_groups(), [this](DramCommand command, const CommandAddress& at) {
-      commands_.push_back({command, at});
-    });
-  }
-  if (++repetition_ == block.repetitions) {
-    ++block_;
-    repetition_ = 0;
-  }
-  return commands_;
-}
-
 }  // namespace hpimvp::hbm_pim

@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "models/hbm_pim/device_description.h"
-#include "models/hbm_pim/pim_command_source.h"
+#include "models/hbm_pim/dram_command.h"
 
 namespace hpimvp::hbm_pim {
 
@@ -119,23 +119,5 @@ void expand(const CommandRun& run, std::uint32_t operand_groups, Command&& comma
     }
   }
 }
-
-// The stream for a controller: pulled a block's repetition at a time.
-class GemvStream {
- public:
-  GemvStream(const DeviceDescription& device, const PseudoChannelGemv& gemv);
-
-  // Refers to this object. From the start again each time that source() is called.
-  PimCommandSource source();
-  const GemvProgram& program() const { return program_; }
-
- private:
-  std::span<const PimCommand> next();
-
-  GemvProgram program_;
-  std::size_t block_ = 0;
-  std::uint32_t repetition_ = 0;
-  std::vector<PimCommand> commands_;
-};
 
 }  // namespace hpimvp::hbm_pim

@@ -3,11 +3,9 @@
 #include <algorithm>
 
 #include "models/common/memory_access.h"
-#include "models/hbm_pim/crf_kernel.h"
 #include "models/hbm_pim/energy.h"
 #include "models/hbm_pim/gemv.h"
 #include "models/hbm_pim/layout_words.h"
-#include "models/hbm_pim/pim_program.h"
 
 namespace hpimvp::hbm_pim {
 namespace {
@@ -291,17 +289,14 @@ bool HbmPimStack::is_valid(const ProgramBuffers& b) const {
   return b.pseudo_channels == 1 || b.output_bytes == 0 || b.output_stride >= b.output_bytes;
 }
 
-common::CommandEngine::CommandResult HbmPimStack::refuse(const Command&,
-                                                         const ProgramError& error) {
+common::CommandEngine::CommandResult HbmPimStack::refuse(const ProgramError& error) {
   program_error_ = std::min(error.word, 0xFFFFFFU) | static_cast<std::uint32_t>(error.reason) << 24;
   return {CommandError::kProgramTrap, 0};
 }
 
 common::CommandEngine::CommandResult HbmPimStack::execute_program(const Command& command) {
   const auto d = command.as<PimProgramDescriptor>();
-  const ProgramBuffers buffers{d.first_pseudo_channel, d.pseudo_channel_count, d.input_address,
-                               d.input_bytes,          d.input_stride,         d.output_address,
-                               d.output_bytes,         d.output_stride};
+  const ProgramBuffers buffers(d);
   if ((d.header.flags & ~CommandHeader::kFlagInterrupt) != 0 || d.word_count == 0 ||
       d.word_count > PimProgramDescriptor::kMostWords || d.list_address % 8 != 0 ||
       d.reserved0 != 0 || !is_valid(buffers)) {
@@ -310,23 +305,19 @@ common::CommandEngine::CommandResult HbmPimStack::execute_program(const Command&
   enter(State::kReadInput);
   std::vector<PimCommandWord> words(d.word_count);
   std::uint64_t failed = 0;
-  if (!transfer(tlm::TLM_READ_COMMAND, d.list_address,
-                reinterpret_cast<std::uint8_t*>(words.data()),
-                words.size() * sizeof(PimCommandWord), d.header.operation, true, failed)) {
+  if (!fetch(d.list_address, std::span(words), d.header.operation, failed)) {
     return {CommandError::kBusError, failed};
   }
-  PimProgram program(config_.device);
-  if (const auto error = program.load(words, d.input_bytes, d.output_bytes)) {
-    return refuse(command, *error);
+  if (!program_) program_.emplace(config_.device);
+  if (const auto error = program_->load(words, d.input_bytes, d.output_bytes)) {
+    return refuse(*error);
   }
-  return run_program(command, program, buffers);
+  return run_program(command, *program_, buffers);
 }
 
 common::CommandEngine::CommandResult HbmPimStack::execute_kernel(const Command& command) {
   const auto d = command.as<PimKernelDescriptor>();
-  const ProgramBuffers buffers{d.first_pseudo_channel, d.pseudo_channel_count, d.input_address,
-                               d.input_bytes,          d.input_stride,         d.output_address,
-                               d.output_bytes,         d.output_stride};
+  const ProgramBuffers buffers(d);
   if ((d.header.flags & ~CommandHeader::kFlagInterrupt) != 0 || d.command_count == 0 ||
       d.command_count > PimKernelDescriptor::kMostCommands || d.list_address % 8 != 0 ||
       d.kernel_address % 8 != 0 || !is_valid(buffers)) {
@@ -336,18 +327,15 @@ common::CommandEngine::CommandResult HbmPimStack::execute_kernel(const Command& 
   PimKernelImage image{};
   std::vector<PimColumnCommand> commands(d.command_count);
   std::uint64_t failed = 0;
-  if (!transfer(tlm::TLM_READ_COMMAND, d.kernel_address, reinterpret_cast<std::uint8_t*>(&image),
-                sizeof(image), d.header.operation, true, failed) ||
-      !transfer(tlm::TLM_READ_COMMAND, d.list_address,
-                reinterpret_cast<std::uint8_t*>(commands.data()),
-                commands.size() * sizeof(PimColumnCommand), d.header.operation, true, failed)) {
+  if (!fetch(d.kernel_address, std::span(&image, 1), d.header.operation, failed) ||
+      !fetch(d.list_address, std::span(commands), d.header.operation, failed)) {
     return {CommandError::kBusError, failed};
   }
-  CrfKernel kernel(config_.device);
-  if (const auto error = kernel.load(image, commands, d.input_bytes, d.output_bytes)) {
-    return refuse(command, *error);
+  if (!kernel_) kernel_.emplace(config_.device);
+  if (const auto error = kernel_->load(image, commands, d.input_bytes, d.output_bytes)) {
+    return refuse(*error);
   }
-  return run_program(command, kernel, buffers);
+  return run_program(command, *kernel_, buffers);
 }
 
 template <typename Program>

@@ -11,6 +11,8 @@
 #include <tlm_utils/simple_target_socket.h>
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <systemc>
 #include <vector>
@@ -21,9 +23,10 @@
 #include "models/common/sparse_memory.h"
 #include "models/common/statistics.h"
 #include "models/hbm_pim/config.h"
+#include "models/hbm_pim/crf_kernel.h"
 #include "models/hbm_pim/error_model.h"
 #include "models/hbm_pim/error_registers.h"
-#include "models/hbm_pim/pim_runs.h"
+#include "models/hbm_pim/pim_program.h"
 #include "models/hbm_pim/stack_scheduler.h"
 #include "models/hbm_pim/weight_layout.h"
 
@@ -70,16 +73,27 @@ class HbmPimStack : public common::CommandEngine {
   // False: an uncorrectable error.
   bool check_errors(const tlm::tlm_generic_payload& payload);
 
-  // What both kinds of program have in common: where their data is.
+  // What the descriptors of both kinds of program have in common: where their data is.
   struct ProgramBuffers {
-    std::uint32_t first_pseudo_channel = 0;
-    std::uint32_t pseudo_channels = 0;
-    std::uint64_t input_address = 0;
-    std::uint32_t input_bytes = 0;
-    std::uint32_t input_stride = 0;
-    std::uint64_t output_address = 0;
-    std::uint32_t output_bytes = 0;
-    std::uint32_t output_stride = 0;
+    template <typename Descriptor>
+    explicit ProgramBuffers(const Descriptor& d)
+        : first_pseudo_channel(d.first_pseudo_channel),
+          pseudo_channels(d.pseudo_channel_count),
+          input_address(d.input_address),
+          input_bytes(d.input_bytes),
+          input_stride(d.input_stride),
+          output_address(d.output_address),
+          output_bytes(d.output_bytes),
+          output_stride(d.output_stride) {}
+
+    std::uint32_t first_pseudo_channel;
+    std::uint32_t pseudo_channels;
+    std::uint64_t input_address;
+    std::uint32_t input_bytes;
+    std::uint32_t input_stride;
+    std::uint64_t output_address;
+    std::uint32_t output_bytes;
+    std::uint32_t output_stride;
   };
 
   CommandResult execute_program(const Command& command);
@@ -89,7 +103,7 @@ class HbmPimStack : public common::CommandEngine {
   CommandResult run_program(const Command& command, const Program& program,
                             const ProgramBuffers& buffers);
   bool is_valid(const ProgramBuffers& buffers) const;
-  CommandResult refuse(const Command& command, const ProgramError& error);
+  CommandResult refuse(const ProgramError& error);
 
   bool is_valid(const GemvDescriptor& descriptor) const;
   CommandResult execute_gemv(const Command& command, const GemvDescriptor& descriptor);
@@ -100,6 +114,13 @@ class HbmPimStack : public common::CommandEngine {
   bool transfer(tlm::tlm_command access, std::uint64_t address, std::uint8_t* data,
                 std::size_t bytes, std::uint32_t operation, bool real,
                 std::uint64_t& failed_address);
+  // Reads what a program consists of.
+  template <typename Item>
+  bool fetch(std::uint64_t address, std::span<Item> items, std::uint32_t operation,
+             std::uint64_t& failed_address) {
+    return transfer(tlm::TLM_READ_COMMAND, address, reinterpret_cast<std::uint8_t*>(items.data()),
+                    items.size_bytes(), operation, true, failed_address);
+  }
   void enter(State state);
   static std::uint64_t now_ps();
 
@@ -110,6 +131,10 @@ class HbmPimStack : public common::CommandEngine {
   StackScheduler scheduler_;
   ErrorModel errors_;
   ErrorRegisters error_registers_;
+
+  // From the first command of the kind on: setting one up compiles the device's timing.
+  std::optional<PimProgram> program_;
+  std::optional<CrfKernel> kernel_;
 
   // Operands of the command in execution; kept to reuse their memory.
   std::vector<std::uint16_t> input_;

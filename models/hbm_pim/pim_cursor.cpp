@@ -33,6 +33,10 @@ PimCursor::PimCursor(std::shared_ptr<const GemvProgram> program) : program_(std:
 PimCursor::PimCursor(std::shared_ptr<const std::vector<PimCommand>> list)
     : commands_(std::move(list)), columns_left_(columns_of(*commands_)) {}
 
+PimCommandSource PimCursor::source() {
+  return {[](void* context) { return static_cast<PimCursor*>(context)->next(); }, this};
+}
+
 std::span<const PimCommand> PimCursor::next() {
   if (program_ == nullptr) {
     if (list_taken_ || commands_ == nullptr) return {};

@@ -26,9 +26,10 @@ class PimCursor {
   // Columns that the units have yet to work through in pieces that next() has not returned.
   std::uint64_t columns_left() const { return columns_left_; }
 
- private:
-  void count_columns();
+  // The rest of the stream. Refers to this object.
+  PimCommandSource source();
 
+ private:
   std::shared_ptr<const GemvProgram> program_;
   std::size_t block_ = 0;
   std::uint32_t repetition_ = 0;
@@ -36,6 +37,24 @@ class PimCursor {
   std::shared_ptr<const std::vector<PimCommand>> commands_;
   bool list_taken_ = false;
   std::uint64_t columns_left_ = 0;
+};
+
+// A GEMV's stream that can be had again from its start.
+class GemvStream {
+ public:
+  GemvStream(const DeviceDescription& device, const PseudoChannelGemv& gemv)
+      : program_(std::make_shared<const GemvProgram>(device, gemv)) {}
+
+  // From the start. Refers to this object, until it is called again.
+  PimCommandSource source() {
+    cursor_ = PimCursor(program_);
+    return cursor_.source();
+  }
+  const GemvProgram& program() const { return *program_; }
+
+ private:
+  std::shared_ptr<const GemvProgram> program_;
+  PimCursor cursor_;
 };
 
 }  // namespace hpimvp::hbm_pim

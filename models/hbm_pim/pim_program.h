@@ -1,7 +1,7 @@
 // Lists of PIM commands, as firmware hands them to a stack of the native programming model
-// (PimProgramDescriptor and PimCommandWord in hbm_pim_stack.registers.json): checked, turned into a
-// PimCommandSource for an engine or a controller, and executed on the values.
-// docs/pim_programming.md is the manual.
+// (PimProgramDescriptor and PimCommandWord in hbm_pim_stack.registers.json): checked, turned into
+// PIM commands for an engine or a controller, and executed on the values. docs/pim_programming.md
+// is the manual.
 //
 // What the commands do in a pseudo-channel of `units` processing units, where a burst is 32 bytes
 // or 16 FP16 values:
@@ -49,10 +49,7 @@ class PimProgram {
   std::optional<ProgramError> load(std::span<const PimCommandWord> words, std::uint32_t input_bytes,
                                    std::uint32_t output_bytes);
 
-  // The commands in program order. A stream for each pseudo-channel that runs it; valid until the
-  // next load().
-  PimRunStream stream() const { return PimRunStream(runs_, device_.operand_groups()); }
-  // The same at once.
+  // In program order.
   std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
 
   // The values in one pseudo-channel. `input` and `output` have the sizes given to load(); bytes of

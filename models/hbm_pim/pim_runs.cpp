@@ -210,25 +210,4 @@ std::vector<PimCommand> expand_runs(std::span<const PimRun> runs, std::uint32_t 
   return commands;
 }
 
-PimCommandSource PimRunStream::source() {
-  run_ = 0;
-  done_ = 0;
-  return {[](void* context) { return static_cast<PimRunStream*>(context)->next(); }, this};
-}
-
-std::span<const PimCommand> PimRunStream::next() {
-  piece_.clear();
-  while (run_ < runs_.size() && piece_.size() < kPiece) {
-    const PimRun& run = runs_[run_];
-    for (; done_ < run.count && piece_.size() < kPiece; ++done_) {
-      piece_.push_back(nth_command(run, done_, operand_groups_));
-    }
-    if (done_ == run.count) {
-      ++run_;
-      done_ = 0;
-    }
-  }
-  return piece_;
-}
-
 }  // namespace hpimvp::hbm_pim

@@ -1,5 +1,5 @@
 // What the programming interfaces (pim_program.h, crf.h) turn a program into: PIM commands in runs,
-// checked against what the device's state allows, and handed out as a PimCommandSource.
+// checked against what the device's state allows.
 #pragma once
 
 #include <cstdint>
@@ -82,30 +82,6 @@ class PimRunCheck {
 
 // The commands of runs, in order.
 std::vector<PimCommand> expand_runs(std::span<const PimRun> runs, std::uint32_t operand_groups);
-
-// The same for an engine or a controller, pulled in pieces.
-class PimRunStream {
- public:
-  // Nothing to run.
-  PimRunStream() = default;
-  // `runs` must outlive it.
-  PimRunStream(std::span<const PimRun> runs, std::uint32_t operand_groups)
-      : runs_(runs), operand_groups_(operand_groups) {}
-
-  // Refers to this object. From the start again each time that source() is called.
-  PimCommandSource source();
-
- private:
-  static constexpr std::size_t kPiece = 1024;
-
-  std::span<const PimCommand> next();
-
-  std::span<const PimRun> runs_;
-  std::uint32_t operand_groups_ = 1;
-  std::size_t run_ = 0;
-  std::uint32_t done_ = 0;  // commands of the run
-  std::vector<PimCommand> piece_;
-};
 
 // The cells of one pseudo-channel, by bursts of 32 bytes.
 class PimCells {

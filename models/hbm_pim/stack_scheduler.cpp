@@ -202,10 +202,7 @@ void StackScheduler::split_off(Group& group, const ChannelMask& members) {
   group.size -= part->size;
   for (const Group::Waiting& waiting : part->waiting) ++accesses_[waiting.access].groups_left;
   connect(*part);
-  if (part->controller.pim_active()) {
-    part->controller.rebind_pim(
-        {[](void* context) { return static_cast<Group*>(context)->cursor.next(); }, part.get()});
-  }
+  if (part->controller.pim_active()) part->controller.rebind_pim(part->cursor.source());
   groups_.push_back(std::move(part));
   statistics_.most_groups = std::max(statistics_.most_groups, groups_.size());
 }
@@ -428,8 +425,7 @@ void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
   group.macs = 0;
   group.activates = 0;
   connect(group);
-  group.controller.start_pim(
-      {[](void* context) { return static_cast<Group*>(context)->cursor.next(); }, &group});
+  group.controller.start_pim(group.cursor.source());
 }
 
 void StackScheduler::finish_fast(Group& group) {

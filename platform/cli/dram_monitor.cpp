@@ -8,8 +8,7 @@ namespace hpimvp::cli {
 
 namespace {
 
-// A refresh policy of the scenario that issues none, or postpones more than usual, is what the
-// architect asked for; everything else is checked.
+// Refreshes are missed only where the scenario asks for them.
 hbm_pim::DramChecker::Options options_for(const hbm_pim::ControllerConfig& controller) {
   hbm_pim::DramChecker::Options options;
   options.refresh_required = controller.refresh != hbm_pim::RefreshPolicy::kNone;

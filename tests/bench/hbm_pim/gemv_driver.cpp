@@ -16,6 +16,7 @@
 #include "models/hbm_pim/gemv_command_engine.h"
 #include "models/hbm_pim/gemv_fast_engine.h"
 #include "models/hbm_pim/gemv_stream.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "platform/config/device_reader.h"
 
 namespace {

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "models/hbm_pim/gemv_command_engine.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/hbm_pim/memory_controller.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/random_gemvs.h"

@@ -206,7 +206,7 @@ TEST_CASE("A GEMV as Samsung's microkernel rounds twice a MAC, in every lane") {
       }
     }
   }
-  const GemvResult result = run_checked(device, kernel.stream(), random);
+  const GemvResult result = run_checked(device, kernel.commands(), random);
   CHECK(result[DramCommand::kMac] == kBlocks * kTiles * 64);
   CHECK(result[DramCommand::kWriteBuffer] == 1 + 1 + kBlocks * kTiles * 8);  // CRF, mode, x
   CHECK(result[DramCommand::kReadResult] == kBlocks * 8 * units);
@@ -268,7 +268,7 @@ TEST_CASE("Samsung's elementwise kernels add, multiply and clamp columns of all 
       }
     }
     cells.require_stored(stored);
-    const GemvResult result = run_checked(device, kernel.stream(), random);
+    const GemvResult result = run_checked(device, kernel.commands(), random);
     CHECK(result[DramCommand::kElementAdd] == 4 * 8);  // the writes that store
   }
 }
@@ -329,7 +329,7 @@ TEST_CASE("Microkernels take data from the bus, scalars and moves") {
     REQUIRE(burst_at(output, unit * 32) == expected);
   }
   cells.require_stored(stored);
-  run_checked(device, kernel.stream(), random);
+  run_checked(device, kernel.commands(), random);
 }
 
 TEST_CASE("A bad microkernel is refused, and the error says which command and why") {

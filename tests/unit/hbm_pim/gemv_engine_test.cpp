@@ -6,6 +6,7 @@
 #include "models/hbm_pim/gemv_command_engine.h"
 #include "models/hbm_pim/gemv_fast_engine.h"
 #include "models/hbm_pim/memory_controller.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/random_gemvs.h"

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "models/hbm_pim/command_timing.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/random_gemvs.h"

@@ -9,6 +9,7 @@
 #include "firmware/host/pim_program_builder.h"
 #include "models/common/pim_numerics.h"
 #include "models/hbm_pim/device_description.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/program_support.h"
@@ -322,7 +323,7 @@ TEST_CASE("A command list computes what its commands say one by one, in legal ti
       require_same_bytes(output, expected);
       cells.require_stored(stored);
 
-      const GemvResult result = run_checked(device, program.stream(), random);
+      const GemvResult result = run_checked(device, program.commands(), random);
       std::uint64_t commands = 0;
       for (const Word& one : words) commands += one.count;
       REQUIRE(result.all_commands() - result[DramCommand::kPimEnter] -
@@ -341,7 +342,7 @@ TEST_CASE("A command list computes what its commands say one by one, in legal ti
   }
 }
 
-TEST_CASE("A stream of a command list is its commands, in pieces") {
+TEST_CASE("A cursor on a command list hands out its commands, and a copy does so anew") {
   const std::uint64_t seed = hpimvp::random_seed(0x9A02);
   INFO("HPIMVP_SEED=" << seed);
   Random random(seed);
@@ -358,23 +359,22 @@ TEST_CASE("A stream of a command list is its commands, in pieces") {
   words.push_back(long_word);
   require_loaded(program.load(words, 48000, kOutputBytes));
   const std::vector<PimCommand> all = program.commands();
-  PimRunStream stream = program.stream();
-  for (int pass = 0; pass < 2; ++pass) {  // from the start again
-    const PimCommandSource source = stream.source();
-    std::size_t done = 0;
-    for (auto piece = source.next(source.context); !piece.empty();
-         piece = source.next(source.context)) {
-      for (const PimCommand& command : piece) {
-        REQUIRE(done < all.size());
-        REQUIRE(command.command == all[done].command);
-        REQUIRE(command.address.bank == all[done].address.bank);
-        REQUIRE(command.address.row == all[done].address.row);
-        REQUIRE(command.address.column == all[done].address.column);
-        ++done;
-      }
+  const auto list = std::make_shared<const std::vector<PimCommand>>(all);
+  const auto require_all = [&](PimCursor cursor) {
+    const PimCommandSource source = cursor.source();
+    const std::span<const PimCommand> piece = source.next(source.context);
+    REQUIRE(piece.size() == all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      REQUIRE(piece[i].command == all[i].command);
+      REQUIRE(piece[i].address.bank == all[i].address.bank);
+      REQUIRE(piece[i].address.row == all[i].address.row);
+      REQUIRE(piece[i].address.column == all[i].address.column);
     }
-    REQUIRE(done == all.size());
-  }
+    REQUIRE(source.next(source.context).empty());
+  };
+  const PimCursor start(list);
+  require_all(start);
+  require_all(start);  // copies go on by themselves
 }
 
 namespace {
@@ -475,7 +475,7 @@ TEST_CASE("A GEMV as a command list gives the sums that the numerics define") {
       INFO("output " << m);
       REQUIRE(result == hpimvp::common::pim_read_out(sum));
     }
-    run_checked(device, program.stream(), random);
+    run_checked(device, program.commands(), random);
   }
 }
 
@@ -508,7 +508,7 @@ TEST_CASE("A list may keep rows open as long as refresh can wait, and no longer"
     CHECK(fits * device[Parameter::kTMAC] > device[Parameter::kTREFI] / 2);
     require_loaded(program.load(list(fits), 256, 0));
     // So often that a stretch begins at every point of a refresh interval.
-    run_checked(device, program.stream(), random, 400);
+    run_checked(device, program.commands(), random, 400);
     const auto error = program.load(list(fits + 1), 256, 0);
     REQUIRE(error);
     CHECK(error->reason == ProgramErrorReason::kTooLong);

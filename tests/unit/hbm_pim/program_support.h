@@ -12,6 +12,7 @@
 
 #include "models/hbm_pim/checker.h"
 #include "models/hbm_pim/gemv_command_engine.h"
+#include "models/hbm_pim/pim_cursor.h"
 #include "models/hbm_pim/pim_runs.h"
 
 namespace hpimvp::test_support {
@@ -154,10 +155,12 @@ class CellArray {
   std::vector<Burst> cells_;
 };
 
-// Runs a stream by the command engine, several times with pauses, each command under the checker.
+// Runs a list of commands by the command engine, several times with pauses, each command under the
+// checker.
 inline hbm_pim::GemvResult run_checked(const hbm_pim::DeviceDescription& device,
-                                       hbm_pim::PimRunStream stream, std::mt19937_64& random,
-                                       int times = 3) {
+                                       std::vector<hbm_pim::PimCommand> commands,
+                                       std::mt19937_64& random, int times = 3) {
+  const auto list = std::make_shared<const std::vector<hbm_pim::PimCommand>>(std::move(commands));
   hbm_pim::DramChecker checker(device);
   const hbm_pim::CommandObserver observer = {
       [](void* context, const hbm_pim::CommandRecord& record) {
@@ -169,7 +172,8 @@ inline hbm_pim::GemvResult run_checked(const hbm_pim::DeviceDescription& device,
   hbm_pim::PseudoChannelState state(device);
   hbm_pim::GemvResult result;
   for (int i = 0; i < times; ++i) {
-    result = engine.run(state, stream.source(), observer);
+    hbm_pim::PimCursor cursor(list);
+    result = engine.run(state, cursor.source(), observer);
     state.now += random() % 100;
   }
   if (const auto violation = checker.finish(0, state.now)) FAIL(hbm_pim::to_string(*violation));

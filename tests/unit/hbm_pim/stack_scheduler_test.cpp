@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 
+#include "models/hbm_pim/pim_cursor.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/random_gemvs.h"
 
