@@ -11,24 +11,6 @@ namespace {
 constexpr std::uint32_t kActivatesInFaw = 4;  // JESD235: four-activate window
 constexpr const char* kOverlap = "its burst is on the data bus at the same time as the other's";
 
-bool is_column_command(DramCommand command) {
-  switch (command) {
-    case DramCommand::kRead:
-    case DramCommand::kWrite:
-    case DramCommand::kWriteBuffer:
-    case DramCommand::kWriteBias:
-    case DramCommand::kMac:
-    case DramCommand::kReadResult:
-    case DramCommand::kElementAdd:
-    case DramCommand::kElementMultiply:
-    case DramCommand::kCopyToBuffer:
-    case DramCommand::kCopyFromBuffer:
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::string place(const CommandRecord& record) {
   const CommandAddress& at = record.address;
   std::string text = fmt::format("pseudo-channel {}", record.pseudo_channel);

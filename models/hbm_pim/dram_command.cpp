@@ -11,4 +11,22 @@ const char* command_name(DramCommand command) {
   return index < kDramCommands ? kNames[index] : "?";
 }
 
+bool is_column_command(DramCommand command) {
+  switch (command) {
+    case DramCommand::kRead:
+    case DramCommand::kWrite:
+    case DramCommand::kWriteBuffer:
+    case DramCommand::kWriteBias:
+    case DramCommand::kMac:
+    case DramCommand::kReadResult:
+    case DramCommand::kElementAdd:
+    case DramCommand::kElementMultiply:
+    case DramCommand::kCopyToBuffer:
+    case DramCommand::kCopyFromBuffer:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace hpimvp::hbm_pim

@@ -39,6 +39,9 @@ inline constexpr unsigned kDramCommands = static_cast<unsigned>(DramCommand::kCo
 // "ACT", "MAC_AB", ...: as in traces and waveforms.
 const char* command_name(DramCommand command);
 
+// On the column command bus; the others are on the row command bus.
+bool is_column_command(DramCommand command);
+
 // Where a command acts within its pseudo-channel.
 struct CommandAddress {
   std::uint8_t stack_id = 0;    // SID

@@ -17,24 +17,32 @@ hbm_pim::DramChecker::Options options_for(const hbm_pim::ControllerConfig& contr
 
 }  // namespace
 
-DramMonitor::DramMonitor(const hpim::HpimMachine& machine, bool check,
-                         const std::string& trace_path)
+DramMonitor::DramMonitor(const hpim::HpimMachine& machine, const Options& options)
     : clock_period_ps_(machine.topology().config.hbm.stack.device.clock_period_ps),
       pseudo_channels_(machine.topology().config.hbm.stack.device.organisation.pseudo_channels()),
-      check_(check) {
-  if (!trace_path.empty()) {
-    trace_.open(trace_path, std::ios::binary);
-    if (!trace_) throw std::runtime_error(trace_path + ": cannot be written");
+      check_(options.check) {
+  if (!options.trace_path.empty()) {
+    trace_.open(options.trace_path, std::ios::binary);
+    if (!trace_) throw std::runtime_error(options.trace_path + ": cannot be written");
     trace_ << "component,pseudo_channel,cycle,command,stack_id,bank_group,bank,row,column\n";
   }
   const hbm_pim::HbmPimConfig& config = machine.topology().config.hbm.stack;
+  if (!options.drawn.empty()) {
+    waveform_.emplace(*options.waveform, config.device, options.waveform_start_ps);
+  }
   for (const hpim::HpimMachine::Dram& dram : machine.dram()) {
     auto stack = std::make_unique<Stack>();
     stack->monitor = this;
     stack->name = dram.name;
-    if (check) {
+    stack->tell = dram.tell;
+    stack->drawn.resize(pseudo_channels_);
+    if (check_) {
       stack->checker =
           std::make_unique<hbm_pim::DramChecker>(config.device, options_for(config.controller));
+    }
+    for (std::uint32_t i = 0; waveform_ && i < pseudo_channels_; ++i) {
+      if (!options.drawn.contains({dram.name, i})) continue;
+      stack->drawn[i] = waveform_->add(fmt::format("{}.pc{}", dram.name, i));
     }
     dram.observe({&DramMonitor::take, stack.get()});
     stacks_.push_back(std::move(stack));
@@ -48,6 +56,14 @@ void DramMonitor::take(void* context, const hbm_pim::CommandRecord& record) {
     if (const auto violation = stack.checker->check(record)) stack.monitor->note(stack, *violation);
   }
   if (stack.monitor->trace_.is_open()) stack.monitor->write(stack, record);
+  if (const auto drawn = stack.drawn[record.pseudo_channel]) {
+    stack.monitor->waveform_->take(*drawn, record);
+  }
+}
+
+void DramMonitor::settle(std::uint64_t time_ps) {
+  for (const auto& stack : stacks_) stack->tell();
+  if (waveform_) waveform_->settle(time_ps);
 }
 
 void DramMonitor::note(const Stack& stack, const hbm_pim::Violation& violation) {
@@ -64,6 +80,7 @@ void DramMonitor::write(const Stack& stack, const hbm_pim::CommandRecord& record
 }
 
 void DramMonitor::finish(std::uint64_t time_ps) {
+  settle(time_ps);
   trace_.close();
   for (const auto& stack : stacks_) {
     if (stack->checker == nullptr) continue;

@@ -27,7 +27,8 @@ using peripherals::Marker;
 using peripherals::MarkerKind;
 
 constexpr double kSecondsPerPs = 1e-12;
-constexpr std::uint64_t kSlicePs = 100'000'000;  // 100 us between looks at progress and limits
+constexpr std::uint64_t kSlicePs = 100'000'000;    // 100 us between looks at progress and limits
+constexpr std::uint64_t kDramSlicePs = 1'000'000;  // while DRAM commands are drawn
 
 volatile std::sig_atomic_t interrupted = 0;
 void on_signal(int /*signal*/) {
@@ -47,6 +48,8 @@ class Waveform {
     output::VcdOptions options;
     options.start_ps = static_cast<std::uint64_t>(trace.start_us * 1e6);
     options.stop_ps = static_cast<std::uint64_t>(trace.stop_us * 1e6);
+    start_ps_ = options.start_ps;
+    stop_ps_ = options.stop_ps;
     options.max_bytes = trace.max_mib << 20;
     for (const auto& info : operator_infos(session.plan)) {
       options.operation_names.push_back(info.name);
@@ -59,7 +62,18 @@ class Waveform {
 
   output::VcdWriter& writer() { return *writer_; }
 
+  // When to look next if DRAM commands are drawn. They are told late, and those that wait to be
+  // drawn in the order of time must not become too many. One look is at the window's start.
+  std::uint64_t next_dram_look_ps(std::uint64_t now_ps) const {
+    if (now_ps >= stop_ps_) return now_ps + kSlicePs;
+    if (now_ps < start_ps_) return std::min(start_ps_, now_ps + kSlicePs);
+    return now_ps + kDramSlicePs;
+  }
+  std::uint64_t start_ps() const { return start_ps_; }
+
  private:
+  std::uint64_t start_ps_ = 0;
+  std::uint64_t stop_ps_ = 0;
   std::ofstream stream_;
   std::unique_ptr<output::VcdWriter> writer_;
 };
@@ -147,17 +161,33 @@ struct Outcome {
   hpim::RunStatus machine;
 };
 
+// Those who look at the machine while it runs; null: absent.
+struct Watchers {
+  Progress& progress;
+  Waveform* waveform;
+  DramMonitor* dram;
+
+  bool draw_dram() const { return waveform != nullptr && dram != nullptr && dram->draws(); }
+  std::uint64_t next_look_ps(std::uint64_t now_ps) const {
+    return draw_dram() ? waveform->next_dram_look_ps(now_ps) : now_ps + kSlicePs;
+  }
+  void look(std::uint64_t now_ps) const {
+    if (draw_dram()) dram->settle(now_ps);
+    if (waveform != nullptr) waveform->writer().advance(now_ps);
+    progress.show(now_ps);
+  }
+};
+
 // Runs until the firmware ends, or something else does.
-Outcome run_to_end(const Session& session, hpim::HpimMachine& machine, Progress& progress,
-                   output::VcdWriter* waveform) {
+Outcome run_to_end(const Session& session, hpim::HpimMachine& machine, const Watchers& watchers) {
   using std::chrono::steady_clock;
   const config::Limits& limits = session.scenario.limits;
   const auto limit_ps = static_cast<std::uint64_t>(limits.simulated_s / kSecondsPerPs);
   const auto start = steady_clock::now();
-  for (std::uint64_t until_ps = kSlicePs;; until_ps += kSlicePs) {
-    hpim::RunStatus status = machine.run(std::min(until_ps, limit_ps));
-    if (waveform != nullptr) waveform->advance(status.time_ps);
-    progress.show(status.time_ps);
+  for (std::uint64_t until_ps = 0;;) {
+    until_ps = std::min(watchers.next_look_ps(until_ps), limit_ps);
+    hpim::RunStatus status = machine.run(until_ps);
+    watchers.look(status.time_ps);
     switch (status.reason) {
       case hpim::StopReason::kTimeLimit:
         break;
@@ -252,21 +282,27 @@ int run_command(const RunOptions& options) {
   hpim::HpimMachine machine("hpim", session->topology, machine_options);
   load(*session, machine);
   std::optional<DramMonitor> monitor;
-  if (options.check_dram || options.trace_dram) {
-    monitor.emplace(machine, options.check_dram,
-                    options.trace_dram ? (out / "dram_commands.csv").string() : std::string());
+  DramMonitor::Options monitor_options;
+  monitor_options.check = options.check_dram;
+  if (options.trace_dram) monitor_options.trace_path = (out / "dram_commands.csv").string();
+  if (waveform) {
+    monitor_options.waveform = &waveform->writer();
+    monitor_options.waveform_start_ps = waveform->start_ps();
+    monitor_options.drawn = session->drawn_dram;
+  }
+  if (options.check_dram || options.trace_dram || !monitor_options.drawn.empty()) {
+    monitor.emplace(machine, monitor_options);
   }
 
-  output::VcdWriter* writer = waveform ? &waveform->writer() : nullptr;
-  const Outcome outcome = run_to_end(*session, machine, progress, writer);
+  const Outcome outcome =
+      run_to_end(*session, machine,
+                 {progress, waveform ? &*waveform : nullptr, monitor ? &*monitor : nullptr});
   progress.clear();
-  if (writer != nullptr) writer->finish(outcome.machine.time_ps);
+  if (monitor) monitor->finish(outcome.machine.time_ps);
+  if (waveform) waveform->writer().finish(outcome.machine.time_ps);
 
   output::Result result = collect(*session, machine, outcome, observer, log);
-  if (monitor) {
-    monitor->finish(outcome.machine.time_ps);
-    result.dram_check = monitor->result();
-  }
+  if (monitor) result.dram_check = monitor->result();
   result.host.wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.host.peak_memory_bytes = peak_memory_bytes();
@@ -274,7 +310,7 @@ int run_command(const RunOptions& options) {
   output::write_result(result_path, result);
   if (!options.quiet) {
     fmt::print("\n\n{}  {:<18}{}\n", output::summary(result), "result", result_path);
-    if (writer != nullptr) {
+    if (waveform) {
       fmt::print("  {:<18}{}\n", "waveform", (out / scenario.trace.file).string());
     }
   }

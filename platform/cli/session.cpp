@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <span>
 
 #include "platform/cli/commands.h"
 #include "platform/compiler/model_error.h"
+#include "platform/config/nearest.h"
 #include "platform/hpim/hpim_machine.h"
 
 namespace hpimvp::cli {
@@ -134,6 +136,38 @@ common::ElfImage load_firmware_file(const config::Scenario& scenario) {
   }
 }
 
+// The pseudo-channels that the scenario wants in the waveform.
+std::set<PseudoChannelName> drawn_dram(const config::Scenario& scenario,
+                                       const hpim::Topology& topology) {
+  std::vector<std::string> names = {"none", "first", "all"};
+  std::map<std::string, std::vector<PseudoChannelName>> named;
+  for (const hpim::BlockInstance& block : topology.blocks) {
+    if (block.type->device_kind != plan::DeviceKind::kHbmPimStack) continue;
+    names.push_back(block.name);
+    const auto count = topology.config.hbm.stack.device.organisation.pseudo_channels();
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const PseudoChannelName one{block.name, i};
+      names.push_back(fmt::format("{}.pc{}", block.name, i));
+      named[names.back()].push_back(one);
+      named[block.name].push_back(one);
+      named["all"].push_back(one);
+      if (i == 0) named["first"].push_back(one);
+    }
+  }
+  std::set<PseudoChannelName> drawn;
+  for (const config::PseudoChannelChoice& choice : scenario.trace.dram) {
+    const auto found = named.find(choice.name);
+    if (found == named.end()) {
+      throw config::ConfigError(
+          fmt::format("{}: unknown pseudo-channel '{}'{}; there are none, first, all, a stack "
+                      "(stack0) or one of its pseudo-channels (stack0.pc0)",
+                      choice.place, choice.name, config::suggestion(choice.name, names)));
+    }
+    drawn.insert(found->second.begin(), found->second.end());
+  }
+  return drawn;
+}
+
 std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
 }
@@ -179,6 +213,7 @@ std::unique_ptr<Session> prepare(config::Scenario scenario) {
   session->scenario = std::move(scenario);
   session->registry = hpim::standard_blocks();
   session->topology = hpim::resolve(session->scenario.machine, session->registry);
+  session->drawn_dram = drawn_dram(session->scenario, session->topology);
   session->firmware = load_firmware_file(session->scenario);
   load_model(session->scenario, *session);
   session->prompt = prompt_tokens(*session);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,14 @@ class HpimMachine;
 
 namespace hpimvp::cli {
 
+// Pseudo-channel `number` of a component with DRAM ("stack0").
+struct PseudoChannelName {
+  std::string component;
+  std::uint32_t number = 0;
+
+  friend auto operator<=>(const PseudoChannelName&, const PseudoChannelName&) = default;
+};
+
 struct Session {
   config::Scenario scenario;
   hpim::BlockRegistry registry;
@@ -34,6 +43,7 @@ struct Session {
   std::vector<std::uint32_t> prompt;
   compiler::CompiledPlan plan;
   common::ElfImage firmware;
+  std::set<PseudoChannelName> drawn_dram;  // in the waveform
 
   Session() = default;
   Session(Session&&) = delete;  // the topology refers to the registry

@@ -8,11 +8,14 @@
 
 namespace hpimvp::config {
 
-void fail_at(const Document& document, const std::string& pointer, const std::string& what) {
+std::string place_of(const Document& document, const std::string& pointer) {
   const Location location = document.location(pointer);
   const std::string line = location.line == 0 ? "" : fmt::format(":{}", location.line);
-  throw ConfigError(
-      fmt::format("{}{}: {}: {}", location.file, line, pointer.empty() ? "/" : pointer, what));
+  return fmt::format("{}{}: {}", location.file, line, pointer.empty() ? "/" : pointer);
+}
+
+void fail_at(const Document& document, const std::string& pointer, const std::string& what) {
+  throw ConfigError(fmt::format("{}: {}", place_of(document, pointer), what));
 }
 
 std::string describe_value(const Json& value) {

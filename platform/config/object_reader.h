@@ -75,6 +75,9 @@ class ObjectReader {
   std::vector<std::string> asked_;
 };
 
+// "scenario.json:12: /machine/hbm", for messages that come later.
+std::string place_of(const Document& document, const std::string& pointer);
+
 // "scenario.json:12: /machine/hbm: what": throws ConfigError.
 [[noreturn]] void fail_at(const Document& document, const std::string& pointer,
                           const std::string& what);

@@ -144,7 +144,28 @@ Workload read_workload(ObjectReader& root, const Document& document) {
   return workload;
 }
 
-TraceChoice read_trace(ObjectReader& root) {
+// A name, or an array of names. Which names there are is known when the machine is; "none" is a
+// name for the empty array.
+void read_drawn_dram(ObjectReader& reader, const Document& document, TraceChoice& trace) {
+  const Json* found = reader.find("dram");
+  if (found == nullptr) return;
+  const std::string pointer = reader.child_pointer("dram");
+  const auto add = [&](const std::string& at, const Json& name) {
+    if (!name.is_string()) {
+      fail_at(document, at,
+              "expected the name of a stack or pseudo-channel, found " + describe_value(name));
+    }
+    trace.dram.push_back({name.get<std::string>(), place_of(document, at)});
+  };
+  if (!found->is_array()) {
+    if (*found != "none") add(pointer, *found);
+    return;
+  }
+  for (std::size_t i = 0; i < found->size(); ++i)
+    add(fmt::format("{}/{}", pointer, i), (*found)[i]);
+}
+
+TraceChoice read_trace(ObjectReader& root, const Document& document) {
   constexpr double kLongestUs = 1e12;
   TraceChoice trace;
   if (auto reader = root.child("trace")) {
@@ -159,6 +180,7 @@ TraceChoice read_trace(ObjectReader& root) {
       reader->fail("stop_us", fmt::format("must be above start_us ({})", trace.start_us));
     }
     reader->read_integer("max_mib", trace.max_mib, 1, 1u << 20);
+    read_drawn_dram(*reader, document, trace);
     reader->finish();
   }
   return trace;
@@ -207,7 +229,7 @@ Scenario read_scenario(Document document, const std::string& folder,
   scenario.model = read_model(root, document, folder, preset_folder);
   scenario.workload = read_workload(root, document);
   read_path(root, document, "firmware", folder, scenario.firmware);
-  scenario.trace = read_trace(root);
+  scenario.trace = read_trace(root, document);
   scenario.limits = read_limits(root);
   root.finish();
   check_consistency(document, scenario);

@@ -39,12 +39,20 @@ struct Workload {
   bool all_logits = false;  // compute logits at every prompt position, for predictions there
 };
 
+// Some of the pseudo-channels, by name: "first" (of each stack), "all", a stack ("stack0") or one
+// ("stack0.pc3").
+struct PseudoChannelChoice {
+  std::string name;
+  std::string place;  // where the name stands, for messages
+};
+
 struct TraceChoice {
   bool vcd = false;
   std::string file = "trace.vcd";  // in the result folder
   double start_us = 0;
   double stop_us = 1e12;
-  std::uint64_t max_mib = 256;  // the waveform stops growing there, with a message
+  std::uint64_t max_mib = 256;            // the waveform stops growing there, with a message
+  std::vector<PseudoChannelChoice> dram;  // whose DRAM commands are drawn
 };
 
 struct Limits {

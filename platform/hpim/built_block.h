@@ -37,8 +37,10 @@ struct BuiltBlock {
   std::function<common::Statistics()> statistics;
   // What it has used so far, by part: names and picojoules.
   std::function<common::Energies()> energy;
-  // Tells of every DRAM command, if it has DRAM.
+  // Tells of every DRAM command, if it has DRAM; and of all those up to now at the latest when
+  // `tell_commands` is called.
   std::function<void(const hbm_pim::CommandSink&)> observe_commands;
+  std::function<void()> tell_commands;
 };
 
 struct BlockContext {
@@ -78,6 +80,8 @@ BuiltBlock built(std::unique_ptr<Module> module) {
     block.observe_commands = [raw = module.get()](const hbm_pim::CommandSink& sink) {
       raw->observe_commands(sink);
     };
+    // Statistics are as of now, so that what they count has been told.
+    block.tell_commands = [raw = module.get()] { raw->statistics(); };
   }
   block.module = std::move(module);
   return block;

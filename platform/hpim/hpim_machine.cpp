@@ -417,7 +417,8 @@ std::vector<HpimMachine::Dram> HpimMachine::dram() const {
   std::vector<Dram> all;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (blocks_[i].observe_commands) {
-      all.push_back({topology_.blocks[i].name, blocks_[i].observe_commands});
+      all.push_back(
+          {topology_.blocks[i].name, blocks_[i].observe_commands, blocks_[i].tell_commands});
     }
   }
   return all;

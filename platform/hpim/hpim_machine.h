@@ -92,10 +92,12 @@ class HpimMachine : public sc_core::sc_module {
   std::vector<std::pair<std::string, common::Statistics>> statistics() const;
   // Component name and its energy, of components that account for it.
   std::vector<std::pair<std::string, common::Energies>> energy() const;
-  // Components with DRAM, in order; `observe` before the simulation starts.
+  // Components with DRAM, in order; `observe` before the simulation starts. Commands are told some
+  // time after their cycle, those before now when `tell` is called, between calls of run().
   struct Dram {
     std::string name;
     std::function<void(const hbm_pim::CommandSink&)> observe;
+    std::function<void()> tell;
   };
   std::vector<Dram> dram() const;
 

@@ -101,6 +101,13 @@ BAD_SCENARIOS = [
     ("absent firmware", changed(firmware="absent.elf"), [], ["absent.elf"]),
     ("window that ends before it starts",
      changed(trace={"vcd": True, "start_us": 10, "stop_us": 5}), [], ["/trace/stop_us"]),
+    ("waveform of an unknown stack", changed(trace={"vcd": True, "dram": "stack7"}), [],
+     ["/trace/dram", "unknown pseudo-channel 'stack7'", "did you mean 'stack"]),
+    ("waveform of an unknown pseudo-channel",
+     changed(trace={"vcd": True, "dram": ["stack0.pc3", "stack0.p3"]}), [],
+     ["/trace/dram/1", "did you mean 'stack0.pc3'?"]),
+    ("waveform of a number", json.dumps(GOOD), ["--set", "trace.dram=3"],
+     ["/trace/dram", "expected the name of a stack or pseudo-channel, found 3"]),
     ("overlapping blocks",
      changed(machine={"preset": "hpim", "extra_blocks": [
          {"block": "uart16550", "name": "uart1", "address": "0x10001000", "size": "0x1000"}]}), [],

@@ -1,5 +1,7 @@
 """Runs of scenarios from the command line: what a user does, and what the results promise."""
 
+import bisect
+import csv
 import json
 import os
 import shutil
@@ -226,6 +228,112 @@ class Commands(ToolTest):
         done = subprocess.run(["vcd2fst", vcd, vcd + ".fst"], capture_output=True, text=True,
                               check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    # Name, in a row of the trace of commands, of what a bus shows beside its command.
+    BUSES = {"row_bus": ("stack_id", "bank_group", "bank", "row"),
+             "column_bus": ("stack_id", "bank_group", "bank", "column")}
+
+    @staticmethod
+    def read_waves(path):
+        """The changes of each signal: {"stack0.pc3.state": [(time, "PIM"), ...]}, the first at the
+        window's start."""
+        names, scopes, waves, time_ps = {}, [], {}, 0
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                words = line.split()
+                if words[0] == "$scope":
+                    scopes.append(words[2])
+                elif words[0] == "$upscope":
+                    scopes.pop()
+                elif words[0] == "$var":
+                    names[words[3]] = ".".join([*scopes, words[4]])
+                    waves[names[words[3]]] = []
+                elif line[0] == "#":
+                    time_ps = int(line[1:])
+                elif line[0] in "sb":
+                    value = words[0][1:]
+                    waves[names[words[1]]].append((time_ps, value if line[0] == "s" else
+                                                   int(value, 2)))
+                elif line[0] in "01":
+                    waves[names[words[0][1:]]].append((time_ps, int(line[0])))
+        return waves
+
+    def commands_in_waves(self, waves, scope, period_ps, start_ps):
+        """The commands that begin behind the window's start, as rows of the trace have them."""
+        found = []
+        for bus, fields in self.BUSES.items():
+            columns = {field: dict(waves[f"{scope}.{bus}.{field}"]) for field in fields}
+            values = {field: changes[start_ps] for field, changes in columns.items()}
+            times = set().union(*columns.values())
+            commands = dict(waves[f"{scope}.{bus}.command"])
+            for time_ps in sorted(times | set(commands)):
+                for field in fields:
+                    values[field] = columns[field].get(time_ps, values[field])
+                name = commands.get(time_ps, "-")
+                if name == "-" or time_ps == start_ps:
+                    continue
+                self.assertEqual(time_ps % period_ps, 0)
+                found.append((time_ps // period_ps, name, *values.values()))
+        return sorted(found)
+
+    def commands_in_trace(self, path, pseudo_channels, period_ps, start_ps, stop_ps):
+        """{"stack0.pc3": commands}, those of the window."""
+        found = {name: [] for name in pseudo_channels}
+        row_commands = {"ACT", "PRE", "PREA", "REFab", "REFpb", "PDE", "PDX", "PIM_IN", "PIM_OUT",
+                        "ACT_AB", "PRE_AB"}
+        with open(path, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                name = f"{row['component']}.pc{row['pseudo_channel']}"
+                cycle = int(row["cycle"])
+                if name not in found or not start_ps < cycle * period_ps <= stop_ps:
+                    continue
+                bus = "row_bus" if row["command"] in row_commands else "column_bus"
+                values = [int(row[field]) for field in self.BUSES[bus]]
+                found[name].append((cycle, row["command"], *values))
+        return {name: sorted(commands) for name, commands in found.items()}
+
+    def test_dram_commands_in_the_waveform_are_those_of_the_trace(self):
+        start_us, stop_us = 262, 317
+        settings = ["--set", "workload.output_tokens=2", "--set",
+                    "machine.hbm.controller.power_down_after=200"]
+        self.tool("run", FIRST_LIGHT, "--quiet", "--out", "traced", "--trace-dram", *settings)
+        self.tool("run", FIRST_LIGHT, "--quiet", "--out", "wave", "--trace-dram", "--check-dram",
+                  "--set", "trace.vcd=true", "--set", f"trace.start_us={start_us}", "--set",
+                  f"trace.stop_us={stop_us}", "--set", 'trace.dram=["stack2", "first"]', *settings)
+        traced = self.result(os.path.join(self.folder, "traced"))
+        drawn = self.result(os.path.join(self.folder, "wave"))
+        self.assertEqual(traced["time"], drawn["time"], "the waveform changes the run")
+
+        vcd = os.path.join(self.folder, "wave", "trace.vcd")
+        waves = self.read_waves(vcd)
+        drawn = {name[:-len(".state")] for name in waves if ".pc" in name and name.endswith("state")}
+        self.assertEqual(drawn, {f"stack2.pc{i}" for i in range(32)} |
+                         {f"stack{i}.pc0" for i in range(4)})
+        clocks = json.loads(self.tool("describe", FIRST_LIGHT, "--json").stdout)["clocks"]
+        period_ps = next(clock["period_ps"] for clock in clocks if clock["name"] == "hbm")
+        start_ps, stop_ps = start_us * 1_000_000, stop_us * 1_000_000
+        expected = self.commands_in_trace(os.path.join(self.folder, "traced", "dram_commands.csv"),
+                                          drawn, period_ps, start_ps, stop_ps)
+        names = set()
+        for scope, commands in expected.items():
+            self.assertGreater(len(commands), 10, scope)
+            self.assertEqual(self.commands_in_waves(waves, scope, period_ps, start_ps), commands,
+                             scope)
+            names.update(command[1] for command in commands)
+            self.check_states(waves[f"{scope}.state"], commands, period_ps)
+        self.assertLessEqual({"ACT", "RD", "WR", "REFab", "PDE", "PDX", "PIM_IN", "ACT_AB", "MAC_AB",
+                              "RD_MAC", "PRE_AB", "PIM_OUT"}, names)
+
+    def check_states(self, changes, commands, period_ps):
+        """Each command finds its pseudo-channel in the state that it needs or makes."""
+        states = {"ACT": "NORMAL", "RD": "NORMAL", "WR": "NORMAL", "PIM_OUT": "NORMAL",
+                  "PIM_IN": "PIM", "ACT_AB": "PIM", "MAC_AB": "PIM", "REFab": "REFRESH",
+                  "PDE": "POWER_DOWN"}
+        times = [time_ps for time_ps, _ in changes]
+        for cycle, command, *_ in commands:
+            if command in states:
+                state = changes[bisect.bisect_right(times, cycle * period_ps) - 1][1]
+                self.assertEqual(state, states[command], (cycle, command))
 
     def test_an_interrupted_run_leaves_valid_files(self):
         process = subprocess.Popen(
