@@ -143,16 +143,17 @@ class CrfKernel::Loader {
     const bool scalars = std::any_of(kernel_.image_.srf_m, kernel_.image_.srf_m + 8, is_set) ||
                          std::any_of(kernel_.image_.srf_a, kernel_.image_.srf_a + 8, is_set);
     constexpr std::uint32_t kMode = 1;
-    return add_run(
-        {DramCommand::kWriteBuffer,
-         {},
-         (entries + kEntriesPerBurst - 1) / kEntriesPerBurst + (scalars ? 1 : 0) + kMode});
+    PimRun run;
+    run.command = DramCommand::kWriteBuffer;
+    run.count = (entries + kEntriesPerBurst - 1) / kEntriesPerBurst + (scalars ? 1 : 0) + kMode;
+    return add_run(run);
   }
 
   std::optional<Refusal> add(const PimColumnCommand& command) {
     if (!is_known(command.opcode)) return refuse(ProgramErrorReason::kOpcode, "no such opcode");
     if (command.count == 0) return refuse(ProgramErrorReason::kRange, "a count of 0");
-    kernel_.steps_.push_back({command, 0, static_cast<std::uint32_t>(kernel_.triggers_.size())});
+    const auto trigger = static_cast<std::uint32_t>(kernel_.triggers_.size());
+    kernel_.steps_.push_back({command, 0, trigger, engine_commands_});
     switch (command.opcode) {
       case PimColumnCommand::kActivate:
       case PimColumnCommand::kPrecharge:
@@ -177,6 +178,7 @@ class CrfKernel::Loader {
 
   std::optional<Refusal> add_run(PimRun run) {
     if (const auto refusal = kernel_.check_.add(run)) return refusal;
+    engine_commands_ += run.count;
     if (!kernel_.runs_.empty() && follows(kernel_.runs_.back(), run)) {
       kernel_.runs_.back().count += run.count;
     } else {
@@ -317,10 +319,12 @@ class CrfKernel::Loader {
     if (command.opcode == PimColumnCommand::kRead) {
       run.command = DramCommand::kMac;
       run.first.bank = command.banks;
+      run.use = CellUse::kRead;
       computed_ = true;
     } else if (stores(instruction)) {
       run.command = DramCommand::kElementAdd;
       run.first.bank = command.banks;
+      run.use = CellUse::kWrite;
     } else {
       run.command = DramCommand::kWriteBuffer;
     }
@@ -346,7 +350,9 @@ class CrfKernel::Loader {
     }
     const bool sums = command.opcode == PimColumnCommand::kWriteGrfB;
     computed_ = computed_ || sums;
-    PimRun run{sums ? DramCommand::kWriteBias : DramCommand::kWriteBuffer, {}, command.count};
+    PimRun run;
+    run.command = sums ? DramCommand::kWriteBias : DramCommand::kWriteBuffer;
+    run.count = command.count;
     run.first.column = command.register_index;
     return add_run(run);
   }
@@ -368,7 +374,9 @@ class CrfKernel::Loader {
     if (const auto refusal = check_data(command.offset, last, output_bytes_, "output")) {
       return refusal;
     }
-    PimRun run{DramCommand::kReadResult, {}, command.count};
+    PimRun run;
+    run.command = DramCommand::kReadResult;
+    run.count = command.count;
     run.first.row = command.register_index;
     run.first.column = command.column;
     return add_run(run);
@@ -379,7 +387,8 @@ class CrfKernel::Loader {
   std::uint32_t input_bytes_;
   std::uint32_t output_bytes_;
   CrfSequencer sequencer_;
-  bool computed_ = false;  // something may be in the registers
+  bool computed_ = false;              // something may be in the registers
+  std::uint64_t engine_commands_ = 0;  // in the kernel's runs
 };
 
 CrfKernel::CrfKernel(const DeviceDescription& device) : device_(device), check_(device) {}
@@ -431,9 +440,10 @@ class CrfKernel::Execution {
     }
   }
 
-  void step(const Step& step) {
+  // Its commands before command `end` of the engine's.
+  void step(const Step& step, std::uint64_t end) {
     const PimColumnCommand& command = step.command;
-    for (std::uint32_t i = 0; i < command.count; ++i) {
+    for (std::uint32_t i = 0; i < command.count && step.first_command + i < end; ++i) {
       const std::uint32_t offset = command.offset + i * kBurst;
       switch (command.opcode) {
         case PimColumnCommand::kRead:
@@ -609,9 +619,9 @@ class CrfKernel::Execution {
 };
 
 void CrfKernel::execute(const PimCells& cells, std::span<const std::uint8_t> input,
-                        std::span<std::uint8_t> output) const {
+                        std::span<std::uint8_t> output, std::uint64_t end) const {
   Execution execution(*this, cells, input, output);
-  for (const Step& step : steps_) execution.step(step);
+  for (const Step& step : steps_) execution.step(step, end);
 }
 
 }  // namespace hpimvp::hbm_pim

@@ -48,8 +48,9 @@ class CrfKernel {
 
   // As of PimProgram.
   std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
+  std::span<const PimRun> runs() const { return runs_; }
   void execute(const PimCells& cells, std::span<const std::uint8_t> input,
-               std::span<std::uint8_t> output) const;
+               std::span<std::uint8_t> output, std::uint64_t end = kAllCommands) const;
 
  private:
   class Loader;
@@ -60,6 +61,7 @@ class CrfKernel {
     PimColumnCommand command;
     std::uint32_t row = 0;            // open in its banks
     std::uint32_t first_trigger = 0;  // READ, WRITE: in triggers_
+    std::uint64_t first_command = 0;  // in commands()
   };
 
   DeviceDescription device_;

@@ -73,6 +73,13 @@ std::uint32_t WrongBits::syndrome() const {
   return result;
 }
 
+EccOutcome& EccOutcome::operator+=(const EccOutcome& later) {
+  if (uncorrected == 0) failed_offset = later.failed_offset;
+  corrected += later.corrected;
+  uncorrected += later.uncorrected;
+  return *this;
+}
+
 // ------------------------------------------------------------------ random numbers
 
 std::uint64_t ErrorRandom::next() {
@@ -159,12 +166,21 @@ EccOutcome ErrorModel::write(std::uint64_t time_ps, std::uint64_t offset, std::u
   return outcome;
 }
 
-EccOutcome ErrorModel::read_weights(std::uint64_t time_ps, const WeightWords& weights) {
+EccOutcome ErrorModel::read_weights(std::uint64_t time_ps, const WordSet& weights) {
   begin_access(time_ps);
   start_gemv(weights);
-  draw(weights.count(), [&](std::uint64_t word) { return weights.offset(word) / kEccWordBytes; });
-  touch(weights);
+  return read_words(weights);
+}
+
+EccOutcome ErrorModel::read_words(const WordSet& words) {
+  hits_.clear();
+  draw(words.count(), [&](std::uint64_t word) { return words.offset(word) / kEccWordBytes; });
+  touch(words);
   return judge();
+}
+
+void ErrorModel::write_words(const WordSet& words) {
+  for_each_in(stored_, words, [this](Words::iterator word) { return stored_.erase(word); });
 }
 
 void ErrorModel::begin_access(std::uint64_t time_ps) {
@@ -176,7 +192,7 @@ void ErrorModel::begin_access(std::uint64_t time_ps) {
   }
 }
 
-void ErrorModel::start_gemv(const WeightWords& weights) {
+void ErrorModel::start_gemv(const WordSet& weights) {
   const std::uint64_t number = gemvs_++;
   while (!by_gemv_.empty() && *by_gemv_.back().injection.gemv <= number) {
     const Waiting& due = by_gemv_.back();
@@ -226,17 +242,29 @@ void ErrorModel::touch(std::uint64_t first, std::uint64_t last) {
   }
 }
 
-void ErrorModel::touch(const WeightWords& weights) {
-  for (const auto& [burst, bits] : stored_) {
-    if (weights.contains(burst * kEccWordBytes)) hits_[burst].add(bits);
-  }
-  for (auto word = transient_.begin(); word != transient_.end();) {
-    if (!weights.contains(word->first * kEccWordBytes)) {
-      ++word;
-      continue;
-    }
+void ErrorModel::touch(const WordSet& words) {
+  for_each_in(stored_, words, [this](Words::iterator word) {
     hits_[word->first].add(word->second);
-    word = transient_.erase(word);
+    return std::next(word);
+  });
+  for_each_in(transient_, words, [this](Words::iterator word) {
+    hits_[word->first].add(word->second);
+    return transient_.erase(word);
+  });
+}
+
+// By way of whichever are fewer.
+template <typename Use>
+void ErrorModel::for_each_in(Words& wrong, const WordSet& words, Use&& use) {
+  if (wrong.size() <= words.count()) {
+    for (auto word = wrong.begin(); word != wrong.end();) {
+      word = words.contains(word->first * kEccWordBytes) ? use(word) : std::next(word);
+    }
+    return;
+  }
+  for (std::uint64_t i = 0; i < words.count(); ++i) {
+    const auto word = wrong.find(words.offset(i) / kEccWordBytes);
+    if (word != wrong.end()) use(word);
   }
 }
 

@@ -85,6 +85,8 @@ struct EccOutcome {
   std::uint64_t failed_offset = 0;  // of the first word that was not corrected: its first byte
 
   bool is_clean() const { return corrected == 0 && uncorrected == 0; }
+  // What was found later.
+  EccOutcome& operator+=(const EccOutcome& later);
 };
 
 // What ECC has found since construction. Offsets and syndromes are those of the last word found.
@@ -97,8 +99,8 @@ struct EccLog {
   std::uint32_t uncorrected_syndrome = 0;
 };
 
-// The code words that a GEMV reads for its weights.
-class WeightWords {
+// Code words that are read at once: those of a GEMV's weights, or of one command of a program.
+class WordSet {
  public:
   virtual std::uint64_t count() const = 0;
   // Offset in the stack's memory of word `index`, below count().
@@ -107,7 +109,7 @@ class WeightWords {
   virtual bool contains(std::uint64_t offset) const = 0;
 
  protected:
-  ~WeightWords() = default;
+  ~WordSet() = default;
 };
 
 // Uniform 64-bit numbers: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
@@ -142,7 +144,12 @@ class ErrorModel {
   // memory reads the rest first: a single error is corrected, a double one stays.
   EccOutcome write(std::uint64_t time_ps, std::uint64_t offset, std::uint64_t length);
   // A GEMV that starts now. If the outcome has uncorrected words, its result is worth nothing.
-  EccOutcome read_weights(std::uint64_t time_ps, const WeightWords& weights);
+  EccOutcome read_weights(std::uint64_t time_ps, const WordSet& weights);
+  // A program of PIM commands that starts now; then its commands' reads and writes of whole words,
+  // in order (program_errors.h).
+  void start_program(std::uint64_t time_ps) { begin_access(time_ps); }
+  EccOutcome read_words(const WordSet& words);
+  void write_words(const WordSet& words);
 
   const EccLog& log() const { return log_; }
   // Words that are wrong as they stand in the cells, as far as anything has noticed time go by.
@@ -157,14 +164,18 @@ class ErrorModel {
 
   void begin_access(std::uint64_t time_ps);
   void arm(std::uint64_t burst, ErrorKind kind, const WrongBits& bits);
-  void start_gemv(const WeightWords& weights);
+  void start_gemv(const WordSet& weights);
   static WrongBits draw_bits(ErrorRandom& random, std::uint32_t count);
   // Random errors in an access to `words` words of which word i is burst burst_of(i).
   template <typename BurstOf>
   void draw(std::uint64_t words, BurstOf&& burst_of);
   // Moves armed transient errors that the access touches to hits_, and copies stored ones.
   void touch(std::uint64_t first, std::uint64_t last);
-  void touch(const WeightWords& weights);
+  void touch(const WordSet& words);
+  // Calls use(iterator) for each entry of `wrong` that is one of `words`; it returns the next
+  // entry.
+  template <typename Use>
+  static void for_each_in(Words& wrong, const WordSet& words, Use&& use);
   EccOutcome judge();
   void record(std::uint64_t burst, const WrongBits& bits, EccOutcome& outcome);
 

@@ -6,6 +6,7 @@
 #include "models/hbm_pim/energy.h"
 #include "models/hbm_pim/gemv.h"
 #include "models/hbm_pim/layout_words.h"
+#include "models/hbm_pim/program_errors.h"
 
 namespace hpimvp::hbm_pim {
 namespace {
@@ -363,15 +364,25 @@ common::CommandEngine::CommandResult HbmPimStack::run_program(const Command& com
   for (std::uint32_t i = 0; i < count; ++i) mask.set(buffers.first_pseudo_channel + i);
   scheduler_.start_list(cycle_now(), mask,
                         std::make_shared<const std::vector<PimCommand>>(program.commands()));
-  for (std::uint32_t i = 0; i < count && image_.stores(); ++i) {
-    const PimCells cells(image_, mapping_, config_.device.organisation,
-                         buffers.first_pseudo_channel + i);
-    program.execute(cells, inputs[shared ? 0 : i], outputs[i]);
+  EccOutcome outcome;
+  if (errors_.is_active()) errors_.start_program(start);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t pseudo_channel = buffers.first_pseudo_channel + i;
+    ProgramEcc ecc;
+    if (errors_.is_active()) {
+      ecc = read_program(errors_, program.runs(), config_.device, mapping_, pseudo_channel);
+      outcome += ecc.found;
+    }
+    if (!image_.stores()) continue;
+    const PimCells cells(image_, mapping_, config_.device.organisation, pseudo_channel);
+    program.execute(cells, inputs[shared ? 0 : i], outputs[i], ecc.end);
   }
   wait_for_pim();
   compute_ps_ += now_ps() - start;
   program_count_ += 1;
   if (abandoned(command)) return {};
+  if (!outcome.is_clean()) error_registers_.note(outcome);
+  if (outcome.uncorrected != 0) return {CommandError::kUncorrectableError, outcome.failed_offset};
 
   enter(State::kWriteOutput);
   for (std::uint32_t i = 0; i < count; ++i) {

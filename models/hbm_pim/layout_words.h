@@ -8,7 +8,7 @@
 namespace hpimvp::hbm_pim {
 
 // Words are counted output by output, each ascending by input, padding included.
-class LayoutWords final : public WeightWords {
+class LayoutWords final : public WordSet {
  public:
   // Both must outlive it; `mapping` is the layout's.
   LayoutWords(const WeightLayout& layout, const BitFieldMapping& mapping);

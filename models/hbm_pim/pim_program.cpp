@@ -191,8 +191,23 @@ class PimProgram::Loader {
                               word.count * kBurst, word.operand, name, size));
   }
 
+  static CellUse use_of(DramCommand command) {
+    switch (command) {
+      case DramCommand::kMac:
+      case DramCommand::kCopyToBuffer:
+        return CellUse::kRead;
+      case DramCommand::kCopyFromBuffer:
+        return CellUse::kWrite;
+      case DramCommand::kElementAdd:
+      case DramCommand::kElementMultiply:
+        return CellUse::kReadAndWrite;
+      default:
+        return CellUse::kNone;
+    }
+  }
+
   PimRun run_of(const PimCommandWord& word, const OpcodeInfo& info) const {
-    PimRun run{info.command, {}, word.count};
+    PimRun run{info.command, {}, word.count, use_of(info.command)};
     run.first.bank = word.bank;
     run.first.column = word.column;
     switch (info.command) {
@@ -263,8 +278,9 @@ class PimProgram::Execution {
         buffer_(device_.pim.buffer_bytes / kBurst, Halves{}),
         accumulators_(std::size_t{units_} * device_.pim.accumulators, 0.0F) {}
 
-  void step(const PimCommandWord& word, const PimRun& run) {
-    for (std::uint32_t i = 0; i < word.count; ++i) {
+  // The first `count` commands of the word.
+  void step(const PimCommandWord& word, const PimRun& run, std::uint64_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
       switch (run.command) {
         case DramCommand::kWriteBuffer:
           std::memcpy(&buffer_[word.buffer_entry + i], &input_[word.operand + i * kBurst], kBurst);
@@ -383,9 +399,13 @@ class PimProgram::Execution {
 };
 
 void PimProgram::execute(const PimCells& cells, std::span<const std::uint8_t> input,
-                         std::span<std::uint8_t> output) const {
+                         std::span<std::uint8_t> output, std::uint64_t end) const {
   Execution execution(*this, cells, input, output);
-  for (std::size_t i = 0; i < words_.size(); ++i) execution.step(words_[i], runs_[i]);
+  for (std::size_t i = 0; i < words_.size() && end > 0; ++i) {
+    const std::uint64_t count = std::min<std::uint64_t>(words_[i].count, end);
+    execution.step(words_[i], runs_[i], count);
+    end -= count;
+  }
 }
 
 }  // namespace hpimvp::hbm_pim

@@ -52,10 +52,13 @@ class PimProgram {
   // In program order.
   std::vector<PimCommand> commands() const { return expand_runs(runs_, device_.operand_groups()); }
 
+  // The same, not yet expanded.
+  std::span<const PimRun> runs() const { return runs_; }
+
   // The values in one pseudo-channel. `input` and `output` have the sizes given to load(); bytes of
-  // `output` that no RD_MAC covers stay as they are.
+  // `output` that no RD_MAC covers stay as they are. Only the first `end` of commands() act.
   void execute(const PimCells& cells, std::span<const std::uint8_t> input,
-               std::span<std::uint8_t> output) const;
+               std::span<std::uint8_t> output, std::uint64_t end = kAllCommands) const;
 
  private:
   class Loader;

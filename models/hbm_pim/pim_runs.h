@@ -31,13 +31,20 @@ struct Refusal {
   std::string text;
 };
 
+// What a command does to the columns of its banks.
+enum class CellUse : std::uint8_t { kNone, kRead, kWrite, kReadAndWrite };
+
 // Commands of one kind that follow each other. With each, the column goes up by one; for ACT_AB the
 // activate group (`bank`) by the number of operand groups.
 struct PimRun {
   DramCommand command = DramCommand::kMac;
   CommandAddress first;
   std::uint32_t count = 1;
+  CellUse use = CellUse::kNone;
 };
+
+// For execute(): all of a program's commands.
+inline constexpr std::uint64_t kAllCommands = ~std::uint64_t{0};
 
 // Most commands of a program.
 inline constexpr std::uint32_t kMostProgramCommands = 1u << 20;

@@ -59,7 +59,7 @@ WrongBits wrong(std::initializer_list<std::size_t> positions) {
 }
 
 // A set of bursts in no particular order.
-class Bursts final : public WeightWords {
+class Bursts final : public WordSet {
  public:
   explicit Bursts(std::vector<std::uint64_t> numbers) : numbers_(std::move(numbers)) {}
   std::uint64_t count() const override { return numbers_.size(); }
