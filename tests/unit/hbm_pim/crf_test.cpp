@@ -5,6 +5,7 @@
 #include <random>
 
 #include "models/hbm_pim/crf_kernel.h"
+#include "models/hbm_pim/program_errors.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/program_support.h"
@@ -437,4 +438,96 @@ TEST_CASE("A bad microkernel is refused, and the error says which command and wh
   const auto refused = native.load(image, {}, 0, 0);
   REQUIRE(refused);
   CHECK(refused->reason == Reason::kDevice);
+}
+
+namespace {
+
+constexpr std::uint32_t kErrorRow = 12;
+
+struct WrongCell {
+  std::uint32_t bank;
+  std::uint32_t column;
+  std::uint32_t bits;
+};
+
+// A kernel that copies columns 0 to 7 of all even banks to 16 to 23, and those to 24 to 31; with
+// stored errors in pseudo-channel 9.
+struct CopyKernel {
+  DeviceDescription device = device_preset("hbm2_samsung_pim");
+  BitFieldMapping mapping{device.organisation};
+  CellArray cells{device, {kErrorRow}};
+  hpimvp::common::SparseMemory memory{device.organisation.stack_bytes()};
+  PimCells stored{memory, mapping, device.organisation, 9};
+  CrfKernel kernel{device};
+
+  explicit CopyKernel(std::uint64_t seed) {
+    Random random(seed);
+    cells.randomise(random);
+    cells.store(stored);
+    const std::vector<Command> commands = {activate(0, kErrorRow),
+                                           command(Command::kRead, 0, 0, 8),
+                                           command(Command::kWrite, 0, 16, 8),
+                                           command(Command::kRead, 0, 16, 8),
+                                           command(Command::kWrite, 0, 24, 8),
+                                           precharge(0)};
+    require_loaded(kernel.load(
+        kernel_of({"FILL GRF_A[0], EVEN_BANK", "NOP 7", "JUMP 1, 3", "EXIT"}), commands, 0, 0));
+  }
+
+  ErrorModel errors(std::initializer_list<WrongCell> list) const {
+    ErrorConfig config;
+    for (const WrongCell& wrong : list) {
+      MappedAddress at{9, device.organisation.bank_address(wrong.bank)};
+      at.address.row = kErrorRow;
+      at.address.column = static_cast<std::uint16_t>(wrong.column);
+      ErrorInjection one;
+      one.bits = wrong.bits;
+      one.kind = ErrorKind::kStored;
+      one.offset = mapping.offset_of(at);
+      config.list.push_back(one);
+    }
+    return ErrorModel(config, 0);
+  }
+  ProgramEcc run(ErrorModel& errors) {
+    errors.start_program(0);
+    const ProgramEcc ecc = read_program(errors, kernel.runs(), device, mapping, 9);
+    kernel.execute(stored, {}, {}, ecc.end);
+    return ecc;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A microkernel's READs correct wrong bits, and its storing WRITEs make them right",
+          "[error]") {
+  CopyKernel bench(1);
+  // Read once; read in an odd bank by nobody; written before it is read, by all even banks.
+  ErrorModel errors = bench.errors({{4, 3, 1}, {5, 3, 2}, {4, 7, 1}, {6, 16, 2}, {6, 24, 2}});
+  const ProgramEcc ecc = bench.run(errors);
+  CHECK(ecc.found.corrected == 2);
+  CHECK(ecc.found.uncorrected == 0);
+  CHECK(ecc.end == kAllCommands);
+  CHECK(errors.stored_words() == 3);  // nobody has written columns 3 and 7
+  for (std::uint32_t bank = 0; bank < bench.device.organisation.banks(); bank += 2) {
+    for (std::uint32_t c = 0; c < 8; ++c) {
+      bench.cells.at(bank, kErrorRow, 16 + c) = bench.cells.at(bank, kErrorRow, c);
+      bench.cells.at(bank, kErrorRow, 24 + c) = bench.cells.at(bank, kErrorRow, c);
+    }
+  }
+  bench.cells.require_stored(bench.stored);
+}
+
+TEST_CASE("A microkernel that reads two wrong bits of a word stores nothing any more", "[error]") {
+  CopyKernel bench(2);
+  ErrorModel errors = bench.errors({{8, 5, 2}, {6, 16, 2}, {0, 20, 1}});
+  const ProgramEcc ecc = bench.run(errors);
+  CHECK(ecc.end == 2 + 1 + 5);  // CRF and mode, ACTIVATE, READ of columns 0 to 4
+  // Column 16 was not made right, and is read after that.
+  CHECK(ecc.found.uncorrected == 2);
+  CHECK(ecc.found.corrected == 1);
+  MappedAddress at{9, bench.device.organisation.bank_address(8)};
+  at.address.row = kErrorRow;
+  at.address.column = 5;
+  CHECK(ecc.found.failed_offset == bench.mapping.offset_of(at));
+  bench.cells.require_stored(bench.stored);
 }

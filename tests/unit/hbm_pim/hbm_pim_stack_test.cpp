@@ -394,6 +394,127 @@ TEST_CASE("a list of PIM commands from software changes memory, and a bad one is
   });
 }
 
+namespace {
+
+constexpr std::uint32_t kRow = 9;
+
+// A burst of kRow.
+std::uint64_t column_offset(const DeviceDescription& device, std::uint32_t pseudo_channel,
+                            std::uint32_t bank, std::uint32_t column) {
+  const BitFieldMapping mapping(device.organisation);
+  MappedAddress at{pseudo_channel, device.organisation.bank_address(bank)};
+  at.address.row = kRow;
+  at.address.column = static_cast<std::uint16_t>(column);
+  return mapping.offset_of(at);
+}
+
+ErrorInjection wrong_at(std::uint64_t offset, std::uint32_t bits, std::uint64_t from_us) {
+  ErrorInjection one;
+  one.stack = 3;
+  one.offset = offset;
+  one.bits = bits;
+  one.kind = ErrorKind::kTransient;
+  one.from_ps = from_us * 1'000'000;
+  return one;
+}
+
+// Adds 1.0 to lane 0 of column 0 of all banks in pseudo-channels 2 to 4, and sums it up.
+registers_of::PimProgramDescriptor put_adding_list(Bench& bench) {
+  using Word = registers_of::PimCommandWord;
+  const auto word = [](std::uint8_t opcode, std::uint16_t count = 1) {
+    Word one{};
+    one.opcode = opcode;
+    one.count = count;
+    return one;
+  };
+  Word activate = word(Word::kActAb, 8);
+  activate.operand = kRow;
+  const std::vector<Word> words = {word(Word::kWrGb),  activate,           word(Word::kEwaddAb),
+                                   word(Word::kMacAb), word(Word::kPreAb), word(Word::kRdMac, 2)};
+  const std::uint64_t list = kHost + 0x8000;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    bench.host.put(list - kHost + i * sizeof(Word), words[i]);
+  }
+  bench.host.put(kInput - kHost, std::uint16_t{0x3C00});  // 1.0
+  registers_of::PimProgramDescriptor descriptor{};
+  descriptor.header.opcode = registers_of::PimProgramDescriptor::kOpcode;
+  descriptor.header.flags = 1;
+  descriptor.list_address = list;
+  descriptor.word_count = static_cast<std::uint32_t>(words.size());
+  descriptor.first_pseudo_channel = 2;
+  descriptor.pseudo_channel_count = 3;
+  descriptor.input_address = kInput;
+  descriptor.input_bytes = 32;
+  descriptor.output_address = kOutput;
+  descriptor.output_bytes = 64;
+  descriptor.output_stride = 64;
+  return descriptor;
+}
+
+// Lane 0 of column 0.
+std::uint16_t half_in(HbmPimStack& stack, std::uint32_t pseudo_channel, std::uint32_t bank) {
+  std::uint16_t value = 0;
+  stack.image().read(column_offset(stack.config().device, pseudo_channel, bank, 0),
+                     reinterpret_cast<std::uint8_t*>(&value), 2);
+  return value;
+}
+
+}  // namespace
+
+TEST_CASE("a program meets wrong bits as a GEMV does, in both data modes", "[error]") {
+  HbmPimConfig config = stack_config();
+  // One wrong bit in the first run, two in the second; in the same burst.
+  const std::uint64_t offset = column_offset(config.device, 3, 17, 0);
+  config.errors.list = {wrong_at(offset, 1, 0), wrong_at(offset, 2, 1000)};
+  Bench bench(
+      [offset](Bench& b) {
+        const auto descriptor = put_adding_list(b);
+        const auto read = [&](std::uint64_t registers, std::uint32_t at) {
+          return b.software.read(registers + at, 8);
+        };
+        for (const std::uint64_t registers : {kRegisters, kTimingRegisters}) {
+          INFO(registers);
+          b.software.write(registers + registers_of::kEccControlOffset,
+                           registers_of::kEccControlUncorrectedInterruptMask);
+          b.software.enable_queue(registers, kRing);
+          b.software.submit(registers, kRing, descriptor);
+          REQUIRE(b.software.await_completed(registers, 1));
+          CHECK(read(registers, registers_of::kEccCorrectedCountOffset) == 1);
+          CHECK(read(registers, registers_of::kEccCorrectedOffsetOffset) == offset);
+          CHECK(read(registers, registers_of::kEccUncorrectedCountOffset) == 0);
+        }
+        CHECK(b.host.get<std::uint16_t>(kOutput + 64 - kHost) == 0x3C00);  // 1.0 x 1.0
+        b.host.put(kOutput - kHost, std::uint16_t{0x7777});
+        wait(sc_core::sc_time(2, sc_core::SC_MS));
+        for (const std::uint64_t registers : {kRegisters, kTimingRegisters}) {
+          INFO(registers);
+          const sc_core::sc_signal<bool>& line = registers == kRegisters ? b.line : b.timing_line;
+          b.software.submit(registers, kRing, descriptor);
+          CHECK_FALSE(b.software.await_completed(registers, 2));
+          CHECK(b.software.error_code(registers) == ErrorCode::kUncorrectableError);
+          CHECK(b.software.read(registers + queue_registers::kErrorAddressOffset, 8) == offset);
+          CHECK(read(registers, registers_of::kEccUncorrectedCountOffset) == 1);
+          CHECK(b.software.read(registers + registers_of::kEccStatusOffset) ==
+                (registers_of::kEccStatusCorrectedMask | registers_of::kEccStatusUncorrectedMask));
+          b.software.write(registers + queue_registers::kInterruptStatusOffset, 3);
+          wait(sc_core::sc_time(1, sc_core::SC_US));
+          CHECK(line.read());  // for the uncorrected word
+          b.software.write(registers + registers_of::kEccStatusOffset,
+                           registers_of::kEccStatusUncorrectedMask);
+          wait(sc_core::sc_time(1, sc_core::SC_US));
+          CHECK_FALSE(line.read());
+        }
+        CHECK(b.host.get<std::uint16_t>(kOutput - kHost) == 0x7777);  // not written
+        // Pseudo-channel 3 has the sum of the first run only, the others of both.
+        for (std::uint32_t bank = 0; bank < 32; ++bank) {
+          REQUIRE(half_in(b.stack, 2, bank) == 0x4000);
+          REQUIRE(half_in(b.stack, 3, bank) == 0x3C00);
+          REQUIRE(half_in(b.stack, 4, bank) == 0x4000);
+        }
+      },
+      config);
+}
+
 TEST_CASE("a read during a GEMV delays the GEMV, not the other way round for long") {
   Bench bench([](Bench& b) {
     b.software.enable_queue(kTimingRegisters, kRing);

@@ -1,6 +1,7 @@
 // Lists of PIM commands: values against a scalar model written here, times under the checker.
 #include "models/hbm_pim/pim_program.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <map>
@@ -10,6 +11,7 @@
 #include "models/common/pim_numerics.h"
 #include "models/hbm_pim/device_description.h"
 #include "models/hbm_pim/pim_cursor.h"
+#include "models/hbm_pim/program_errors.h"
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/program_support.h"
@@ -676,4 +678,225 @@ TEST_CASE("The firmware's builder makes lists that load and compute") {
   small.precharge();
   CHECK(small.overflowed());
   CHECK(small.words().size() == 1);
+}
+
+namespace {
+
+// Command `i` of a word, as a word of its own.
+Word nth(const Word& word, std::uint32_t i, std::uint32_t operand_groups) {
+  Word one = word;
+  one.count = 1;
+  switch (word.opcode) {
+    case Word::kActAb:
+      one.bank = static_cast<std::uint8_t>(word.bank + i * operand_groups);
+      break;
+    case Word::kWrGb:
+      one.buffer_entry = static_cast<std::uint16_t>(word.buffer_entry + i);
+      one.operand += 32 * i;
+      break;
+    case Word::kWrBias:
+    case Word::kRdMac:
+      one.column = static_cast<std::uint16_t>(word.column + i);
+      one.operand += 32 * i;
+      break;
+    default:
+      one.column = static_cast<std::uint16_t>(word.column + i);
+      one.buffer_entry = static_cast<std::uint16_t>(word.buffer_entry + i);
+      break;
+  }
+  return one;
+}
+
+// Which bursts of a pseudo-channel are wrong, by bank, row and column; what a list's commands find,
+// bank by bank.
+class ScalarErrors {
+ public:
+  using Place = std::array<std::uint32_t, 3>;
+  struct Wrong {
+    std::uint32_t bits = 1;
+    bool stored = true;
+  };
+
+  explicit ScalarErrors(const DeviceDescription& device) : device_(device) {}
+
+  std::map<Place, Wrong> wrong;
+  std::uint64_t corrected = 0;
+  std::uint64_t uncorrected = 0;
+  bool ended = false;
+
+  // Before the values are computed: whether the command has an effect.
+  bool step(const Word& word) {
+    const std::uint32_t groups = device_.pim.banks_per_unit;
+    const std::uint32_t banks = device_.organisation.banks();
+    if (word.opcode == Word::kActAb) {
+      const std::uint32_t size = device_.pim.banks_per_activate_group;
+      for (std::uint32_t k = 0; k < size; ++k) {
+        const std::uint32_t unit = word.bank / groups * size + k;
+        rows_[unit * groups + word.bank % groups] = word.operand;
+      }
+    }
+    std::vector<std::uint32_t> touched;
+    if (word.opcode == Word::kCpGb || word.opcode == Word::kCpBank) {
+      touched = {word.bank};
+    } else if (word.opcode == Word::kMacAb || word.opcode == Word::kEwaddAb ||
+               word.opcode == Word::kEwmulAb) {
+      for (std::uint32_t bank = word.bank; bank < banks; bank += groups) touched.push_back(bank);
+    }
+    const bool reads = word.opcode != Word::kCpBank;
+    const bool writes = word.opcode != Word::kMacAb && word.opcode != Word::kCpGb;
+    for (const std::uint32_t bank : touched) {
+      if (reads) read({bank, rows_.at(bank), word.column});
+    }
+    for (const std::uint32_t bank : touched) {
+      const auto found = wrong.find({bank, rows_.at(bank), word.column});
+      if (writes && !ended && found != wrong.end() && found->second.stored) wrong.erase(found);
+    }
+    return !ended;
+  }
+
+ private:
+  void read(const Place& place) {
+    const auto found = wrong.find(place);
+    if (found == wrong.end()) return;
+    if (found->second.bits == 1) ++corrected;
+    if (found->second.bits == 2) ++uncorrected;
+    ended = ended || found->second.bits == 2;
+    if (!found->second.stored) wrong.erase(found);
+  }
+
+  const DeviceDescription& device_;
+  std::map<std::uint32_t, std::uint32_t> rows_;
+};
+
+// Errors in random places of the rows, in both forms: `config` for the model.
+void random_errors(const DeviceDescription& device, const std::vector<std::uint32_t>& rows,
+                   std::uint32_t pseudo_channel, std::uint32_t count, std::uint32_t percent_double,
+                   Random& random, ScalarErrors& errors, ErrorConfig& config) {
+  const BitFieldMapping mapping(device.organisation);
+  while (errors.wrong.size() < count) {
+    const ScalarErrors::Place place = {pick(random, device.organisation.banks()),
+                                       rows[pick(random, rows.size())],
+                                       pick(random, device.organisation.columns)};
+    if (errors.wrong.contains(place)) continue;
+    const ScalarErrors::Wrong wrong{pick(random, 100) < percent_double ? 2u : 1u,
+                                    pick(random, 2) == 0};
+    errors.wrong[place] = wrong;
+    MappedAddress at{pseudo_channel, device.organisation.bank_address(place[0])};
+    at.address.row = place[1];
+    at.address.column = static_cast<std::uint16_t>(place[2]);
+    ErrorInjection one;
+    one.bits = wrong.bits;
+    one.kind = wrong.stored ? ErrorKind::kStored : ErrorKind::kTransient;
+    one.offset = mapping.offset_of(at) + pick(random, 32);
+    config.list.push_back(one);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Wrong bits in the columns of a list are corrected, or end its effect", "[error]") {
+  const std::uint64_t seed = hpimvp::random_seed(0x9A05);
+  INFO("HPIMVP_SEED=" << seed);
+  Random random(seed);
+  std::uint64_t corrected = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t repaired = 0;
+  for (const DeviceDescription& device : native_devices()) {
+    const BitFieldMapping mapping(device.organisation);
+    const std::vector<std::uint32_t> rows = {0, 5};
+    PimProgram program(device);
+    for (std::uint64_t i = 0; i < random_cases(30); ++i) {
+      INFO(device.name << ", case " << i);
+      CellArray cells(device, rows);
+      cells.randomise(random);
+      std::vector<std::uint8_t> input(kInputBytes);
+      fill_random(input, random);
+      std::vector<std::uint8_t> output(kOutputBytes, 0xA5);
+      std::vector<std::uint8_t> expected = output;
+      hpimvp::common::SparseMemory memory(device.organisation.stack_bytes());
+      const std::uint32_t pseudo_channel = pick(random, device.organisation.pseudo_channels());
+      const PimCells stored(memory, mapping, device.organisation, pseudo_channel);
+      cells.store(stored);
+      ScalarErrors scalar(device);
+      ErrorConfig config;
+      random_errors(device, rows, pseudo_channel, 1 + pick(random, 60), i % 3 == 0 ? 3 : 0, random,
+                    scalar, config);
+      const std::uint64_t begun = scalar.wrong.size();
+      ErrorModel errors(config, 0);
+
+      const std::vector<Word> words =
+          ListGenerator(device, rows, kInputBytes, kOutputBytes, random).make();
+      require_loaded(program.load(words, kInputBytes, kOutputBytes));
+      errors.start_program(0);
+      const ProgramEcc ecc = read_program(errors, program.runs(), device, mapping, pseudo_channel);
+      program.execute(stored, input, output, ecc.end);
+
+      ScalarModel model(device, cells, input, expected);
+      std::uint64_t effective = 0;
+      for (const Word& one : words) {
+        for (std::uint32_t n = 0; n < one.count; ++n) {
+          const Word single = nth(one, n, device.operand_groups());
+          if (!scalar.step(single)) continue;
+          model.execute(single);
+          ++effective;
+        }
+      }
+      REQUIRE(ecc.found.corrected == scalar.corrected);
+      REQUIRE(ecc.found.uncorrected == scalar.uncorrected);
+      REQUIRE(ecc.end == (scalar.ended ? effective : kAllCommands));
+      REQUIRE(errors.log().corrected == scalar.corrected);
+      std::uint64_t left = 0;
+      for (const auto& [place, wrong] : scalar.wrong) left += wrong.stored ? 1 : 0;
+      REQUIRE(errors.stored_words() == left);
+      require_same_bytes(output, expected);
+      cells.require_stored(stored);
+      corrected += scalar.corrected;
+      failed += scalar.ended ? 1 : 0;
+      repaired += begun - scalar.wrong.size();
+    }
+  }
+  CHECK(corrected > 100);
+  CHECK(failed > 5);
+  CHECK(repaired > 20);
+}
+
+TEST_CASE("Random errors come to a list as often as to reads of as many words", "[error]") {
+  const std::uint64_t seed = hpimvp::random_seed(0x9A06);
+  INFO("HPIMVP_SEED=" << seed);
+  Random random(seed);
+  const DeviceDescription device = device_preset("hbm3_hpim");
+  const BitFieldMapping mapping(device.organisation);
+  ErrorConfig config;
+  config.rate = 1e9;  // one in a thousand bits
+  PimProgram program(device);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    config.seed = random();
+    const std::vector<Word> words =
+        ListGenerator(device, {1, 2}, kInputBytes, kOutputBytes, random).make();
+    require_loaded(program.load(words, kInputBytes, kOutputBytes));
+    std::uint64_t reads = 0;
+    for (const Word& one : words) {
+      if (one.opcode == Word::kCpGb) reads += one.count;
+      if (one.opcode == Word::kMacAb || one.opcode == Word::kEwaddAb ||
+          one.opcode == Word::kEwmulAb) {
+        reads += std::uint64_t{one.count} * device.units();
+      }
+    }
+    if (reads == 0) continue;
+    ErrorModel errors(config, 0);
+    errors.start_program(0);
+    const ProgramEcc ecc = read_program(errors, program.runs(), device, mapping, 3);
+    // The same draws; words hit twice would count once in a read of all of them at a time.
+    ErrorModel plain(config, 0);
+    std::uint64_t corrected = 0;
+    std::uint64_t uncorrected = 0;
+    for (std::uint64_t n = 0; n < reads; ++n) {
+      const EccOutcome outcome = plain.read(0, 32 * n, 32);
+      corrected += outcome.corrected;
+      uncorrected += outcome.uncorrected;
+    }
+    CHECK(ecc.found.corrected == corrected);
+    CHECK(ecc.found.uncorrected == uncorrected);
+    CHECK(ecc.found.corrected + ecc.found.uncorrected > 0);
+  }
 }
