@@ -134,9 +134,7 @@ extern "C" std::uint32_t firmware_main(std::uint64_t /*hart*/, std::uint64_t /*p
   }
   require(queue.run(make_program(true)), queue, uart);
   check_results(uart);
-  if (queue.corrected_words() != 0) {
-    uart << queue.corrected_words() << " words were corrected\n";
-  }
+  if (queue.corrected_words() != 0) uart << "words corrected: " << queue.corrected_words() << "\n";
   exit_machine(0);
 }
 

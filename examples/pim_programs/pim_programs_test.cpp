@@ -1,9 +1,12 @@
 // The example programs on the machines that they are for, under the DRAM checker.
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "firmware/host/bank_map.h"
 #include "models/hbm_pim/checker.h"
 #include "platform/config/scenario.h"
 #include "platform/hpim/hpim_machine.h"
@@ -88,4 +91,50 @@ TEST_CASE("firmware runs a microkernel with AAM, and is told what is wrong with 
         "128 outputs are right\nrefused: word 8, KERNEL_ENDED\n128 outputs are right\n");
   CHECK(bench.statistic("program_count") == 2);
   CHECK(bench.statistic("mac_commands") == 2 * 2 * 64);
+}
+
+namespace {
+
+std::string error_override(std::uint64_t offset, std::uint32_t bits, const std::string& kind) {
+  return fmt::format(
+      R"(machine.hbm.errors={{"list":[{{"stack":0,"offset":{},"bits":{},"kind":"{}"}}]}})", offset,
+      bits, kind);
+}
+
+// Of a program's weights: column 2 of row 100 in some bank of a pseudo-channel in use.
+const std::uint64_t kNativeWeight = firmware::kHbm3HpimShape.offset(2, 17, 100, 2);
+const std::uint64_t kSamsungWeight = firmware::kHbm2SamsungShape.offset(4, 6, 100, 2);
+
+}  // namespace
+
+TEST_CASE("a wrong bit in a program's weights is corrected: native", "[error]") {
+  Bench bench("native_list", {error_override(kNativeWeight, 1, "transient")});
+  CHECK(bench.run() == 0);
+  CHECK_THAT(bench.text, Catch::EndsWith("96 outputs are right\nwords corrected: 1\n"));
+  CHECK(bench.statistic("ecc_corrected") == 1);
+}
+
+TEST_CASE("a wrong bit in a program's weights is corrected: Samsung", "[error]") {
+  Bench bench("microkernel", {error_override(kSamsungWeight, 1, "transient")});
+  CHECK(bench.run() == 0);
+  CHECK_THAT(bench.text, Catch::EndsWith("128 outputs are right\nwords corrected: 1\n"));
+}
+
+TEST_CASE("two wrong bits in a program's weights stop firmware with their place: native",
+          "[error]") {
+  Bench bench("native_list", {error_override(kNativeWeight + 9, 2, "stored")});
+  CHECK(bench.run() == 2);
+  CHECK(bench.text == fmt::format("HBM-PIM stack 0 stopped with UNCORRECTABLE_ERROR at offset "
+                                  "0x{:016x} of its memory\n",
+                                  kNativeWeight));
+  CHECK(bench.statistic("ecc_uncorrected") == 1);
+}
+
+TEST_CASE("two wrong bits in a program's weights stop firmware with their place: Samsung",
+          "[error]") {
+  Bench bench("microkernel", {error_override(kSamsungWeight, 2, "stored")});
+  CHECK(bench.run() == 2);
+  CHECK(bench.text == fmt::format("HBM-PIM stack 0 stopped with UNCORRECTABLE_ERROR at offset "
+                                  "0x{:016x} of its memory\n",
+                                  kSamsungWeight));
 }
