@@ -106,10 +106,9 @@ KvCache* create_cache(const PlanView& plan, Arena& arena) {
 }
 
 std::uint32_t serve(const PlanView& plan, InterruptController& interrupts, Uart& uart,
-                    SystemController& system_controller) {
+                    SystemController& system_controller, const MemoryErrors& memory_errors) {
   Arena arena(plan.header().free_memory_address, plan.header().free_memory_bytes,
               exit_out_of_memory);
-  const MemoryErrors memory_errors(plan, system_controller);
   EnginePool engines(plan, interrupts, memory_errors, arena);
   const plan::Request& request = plan.request();
   const bool mark_operators = (request.flags & plan::kRequestMarkOperators) != 0;
@@ -142,11 +141,14 @@ extern "C" std::uint32_t firmware_main(std::uint64_t /*hart*/, std::uint64_t pla
   const MachineOutput output = {uart, system_controller};
   set_machine_output(&output);
   check_all(plan);
+  const MemoryErrors memory_errors(plan, system_controller);
+  const MachineOutput output_with_notes = {uart, system_controller, &memory_errors};
+  set_machine_output(&output_with_notes);
 
   InterruptController interrupts(plan.find_device(plan::DeviceKind::kPlic)->register_address);
   interrupts.install();
   if (uart_device.interrupt != 0) uart.attach(interrupts, uart_device.interrupt);
-  exit_machine(serve(plan, interrupts, uart, system_controller));
+  exit_machine(serve(plan, interrupts, uart, system_controller, memory_errors));
 }
 
 }  // namespace hpimvp::firmware

@@ -61,6 +61,11 @@ void MemoryErrors::print_uncorrected(TextOutput& out) const {
   }
 }
 
+void MemoryErrors::print_notes(TextOutput& out) const {
+  print_uncorrected(out);
+  out << "\n";
+}
+
 bool interrupts_for_corrected_errors(const plan::Device& stack) {
   const std::uint32_t control = registers_of(stack).read_ecc_control();
   return stack_of::get_ecc_control_corrected_interrupt(control) != 0;

@@ -9,10 +9,11 @@
 #include "firmware/host/plan_view.h"
 #include "firmware/host/system_controller.h"
 #include "firmware/host/text_output.h"
+#include "firmware/host/traps.h"
 
 namespace hpimvp::firmware {
 
-class MemoryErrors {
+class MemoryErrors final : public FaultNotes {
  public:
   MemoryErrors(const PlanView& plan, SystemController& system_controller)
       : plan_(plan), system_controller_(system_controller) {}
@@ -28,8 +29,10 @@ class MemoryErrors {
   // At the end of a run: marks how many words were corrected, if any.
   void mark_total() const;
 
-  // Lines about the stacks that could not correct something.
+  // Lines about the stacks that could not correct something, each begun by a newline.
   void print_uncorrected(TextOutput& out) const;
+  // The same after the report of a fault: a load from such a stack is one.
+  void print_notes(TextOutput& out) const override;
 
  private:
   PlanView plan_;

@@ -104,6 +104,7 @@ extern "C" [[noreturn]] void handle_fault(TrapFrame* frame, std::uint64_t cause,
   if (output != nullptr) {
     output->uart.flush();
     report_fault(output->uart, *frame, cause, value);
+    if (output->notes != nullptr) output->notes->print_notes(output->uart);
   } else {
     Uart uart(default_addresses::kUart);
     report_fault(uart, *frame, cause, value);

@@ -12,11 +12,21 @@ namespace hpimvp::firmware {
 // Interrupts go to `controller` from now on.
 void set_interrupt_controller(InterruptController* controller);
 
+// Has something to add to the report of a fault. Called from the fault's handler.
+class FaultNotes {
+ public:
+  virtual void print_notes(TextOutput& out) const = 0;
+
+ protected:
+  ~FaultNotes() = default;
+};
+
 // What faults are reported on, and how runs end, from now on. Before the first call these are the
 // devices at the default addresses.
 struct MachineOutput {
   Uart& uart;
   SystemController& system_controller;
+  const FaultNotes* notes = nullptr;
 };
 void set_machine_output(const MachineOutput* output);
 

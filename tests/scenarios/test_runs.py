@@ -99,6 +99,38 @@ class Modes(ToolTest):
     def test_functional_and_timing_take_the_same_cycles(self):
         self.compare("workload.output_tokens=40")
 
+    def run_both_modes_with_errors(self, errors, exit_code):
+        tokens = self.run_scenario(FIRST_LIGHT, "free", "workload.output_tokens=6")["tokens"]
+        runs = []
+        for data in ("functional", "timing"):
+            out = os.path.join(self.folder, data)
+            self.tool("run", FIRST_LIGHT, "--quiet", "--out", out,
+                      "--set", "workload.output_tokens=6", "--set", "data=" + data,
+                      "--set", "workload.replay_tokens=" + json.dumps(tokens),
+                      "--set", "machine.hbm.errors=" + json.dumps(errors), exit_code=exit_code)
+            runs.append(self.result(out))
+        functional, timing = runs
+        for stack in ("stack0", "stack1", "stack2", "stack3"):
+            for key in ("ecc_corrected", "ecc_uncorrected"):
+                self.assertEqual(functional["components"][stack][key],
+                                 timing["components"][stack][key])
+        for key in ("status", "text", "diagnostics", "time"):
+            self.assertEqual(functional[key], timing[key])
+        return timing
+
+    def test_random_memory_errors_are_corrected_alike(self):
+        # Nothing is in the cells in timing mode, but which of them are wrong is known.
+        errors = {"seed": 5, "rate": 1e6, "transient_share": 0.5}
+        result = self.run_both_modes_with_errors(errors, exit_code=0)
+        self.assertGreater(result["components"]["stack0"]["ecc_corrected"], 100)
+        self.assertIn("words that on-die ECC corrected", " ".join(result["diagnostics"]))
+
+    def test_random_memory_errors_stop_a_run_alike(self):
+        errors = {"seed": 6, "rate": 1e6, "double_share": 0.1, "transient_share": 0.5}
+        result = self.run_both_modes_with_errors(errors, exit_code=1)
+        self.assertEqual(result["status"], "firmware_error")
+        self.assertIn("uncorrectable memory error", result["text"])
+
     def test_so_they_do_on_another_machine(self):
         self.compare("workload.output_tokens=20", "machine.hbm.stacks=2", "machine.sram_pim.tiles=3",
                      "machine.hbm.device=hbm3_attacc", "machine.host.quantum_us=10")
