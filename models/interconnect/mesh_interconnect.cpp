@@ -27,9 +27,9 @@ common::Initiator initiator_of(const tlm::tlm_generic_payload& transaction) {
 MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
                                    const std::vector<MeshInitiatorConfig>& initiators,
                                    const std::vector<MeshTargetConfig>& targets)
-    : sc_module(name), timing_(std::move(mesh)) {
+    : sc_module(name), network_(std::move(mesh)) {
   for (std::size_t i = 0; i < initiators.size(); ++i) {
-    initiator_nodes_.push_back(timing_.node(initiators[i].node));
+    initiator_nodes_.push_back(node_index(network_.config(), initiators[i].node));
     auto socket = std::make_unique<TargetSocket>(("from_" + initiators[i].name).c_str());
     const int tag = static_cast<int>(i);
     socket->register_b_transport(this, &MeshInterconnect::transport, tag);
@@ -38,7 +38,7 @@ MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh
     from_initiators_.push_back(std::move(socket));
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    target_nodes_.push_back(timing_.node(targets[i].node));
+    target_nodes_.push_back(node_index(network_.config(), targets[i].node));
     target_bases_.push_back(targets[i].base);
     map_.add({targets[i].name, targets[i].base, targets[i].size, i});
     auto socket = std::make_unique<InitiatorSocket>(("to_" + targets[i].name).c_str());
@@ -58,29 +58,45 @@ void MeshInterconnect::transport(int initiator, tlm::tlm_generic_payload& transa
     transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return;
   }
-  const std::size_t source = initiator_nodes_[static_cast<std::size_t>(initiator)];
-  const std::size_t destination = target_nodes_[range->target];
-  const common::Initiator kind = initiator_of(transaction);
-  const bool write = transaction.is_write();
-  const bool local = source == destination;
-
-  const std::uint64_t now_ps = to_ps(sc_core::sc_time_stamp());
-  const std::uint64_t arrival_ps =
-      timing_.send(source, destination, write ? length : 0, now_ps + to_ps(delay), kind);
-  if (!local) delay = from_ps(arrival_ps - now_ps);
-
+  MeshNetwork::Message message;
+  message.source = initiator_nodes_[static_cast<std::size_t>(initiator)];
+  message.destination = target_nodes_[range->target];
+  message.payload_bytes = transaction.is_write() ? length : 0;
+  message.rank = static_cast<std::uint32_t>(initiator);
+  message.initiator = initiator_of(transaction);
+  const bool local = message.source == message.destination;
+  if (!local) {
+    travel(message, to_ps(sc_core::sc_time_stamp() + delay));
+    delay = sc_core::SC_ZERO_TIME;
+  }
   transaction.set_address(address - range->base);
   to_targets_[range->target]->operator->()->b_transport(transaction, delay);
   transaction.set_address(address);
+  if (local) return;
+  std::swap(message.source, message.destination);
+  message.payload_bytes = transaction.is_write() ? 0 : length;
+  travel(message, to_ps(sc_core::sc_time_stamp() + delay));
+  delay = sc_core::SC_ZERO_TIME;
+}
 
-  if (!local) {
-    sc_core::wait(delay);
-    delay = sc_core::SC_ZERO_TIME;
+// The first cycle that begins at or after the time.
+MeshNetwork::Cycle MeshInterconnect::cycle_of(std::uint64_t time_ps) const {
+  const std::uint64_t period = network_.config().clock_period_ps;
+  return time_ps / period + (time_ps % period != 0 ? 1 : 0);
+}
+
+void MeshInterconnect::travel(const MeshNetwork::Message& message, std::uint64_t start_ps) {
+  const std::uint64_t period = network_.config().clock_period_ps;
+  const MeshNetwork::MessageId id = network_.send(message, cycle_of(start_ps));
+  for (MeshNetwork::Progress progress; !progress.ended;) {
+    const std::uint64_t now_ps = to_ps(sc_core::sc_time_stamp());
+    progress = network_.progress(id, cycle_of(now_ps));
+    sc_core::wait(from_ps(std::max(progress.cycle * period, now_ps) - now_ps));
   }
-  const std::uint64_t respond_ps = to_ps(sc_core::sc_time_stamp() + delay);
-  const std::uint64_t done_ps =
-      timing_.send(destination, source, write ? 0 : length, respond_ps, kind);
-  delay += from_ps(done_ps - respond_ps);
+}
+
+void MeshInterconnect::tell_activity() {
+  network_.run(cycle_of(to_ps(sc_core::sc_time_stamp())));
 }
 
 unsigned MeshInterconnect::transport_debug(int /*initiator*/,
@@ -131,7 +147,7 @@ void MeshInterconnect::invalidate(int target, sc_dt::uint64 start, sc_dt::uint64
 }
 
 common::Statistics MeshInterconnect::statistics() const {
-  common::Statistics statistics = timing_.statistics();
+  common::Statistics statistics = network_.statistics();
   statistics.emplace_back("address_errors", address_errors_);
   return statistics;
 }

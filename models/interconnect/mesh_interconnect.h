@@ -2,10 +2,12 @@
 //
 // Every initiator and every target is attached to a node. b_transport sends a request message (a
 // header for a read, header and data for a write), calls the target with the address relative to
-// its range, and sends the response (data for a read, a header for a write); MeshTiming decides
-// how long either takes. Because links are reserved in the order of the calls, the call waits until
-// the target's part is over before it reserves the response: b_transport may wait, and returns the
-// response's travel as its delay.
+// its range, and sends the response (data for a read, a header for a write); MeshNetwork decides
+// how long either takes. b_transport waits for both.
+//
+// Messages that start in the same cycle of the mesh compete in the order of the constructor's
+// initiators, whichever process happens to run first: what a cycle brings is only worked out after
+// it.
 //
 // An address that no target holds, or a transaction that leaves its target's range, ends with
 // TLM_ADDRESS_ERROR_RESPONSE. Debug transport takes no time. DMI is handed out where the network
@@ -23,7 +25,7 @@
 #include <vector>
 
 #include "models/interconnect/address_map.h"
-#include "models/interconnect/mesh_timing.h"
+#include "models/interconnect/mesh_network.h"
 
 namespace hpimvp::interconnect {
 
@@ -44,7 +46,7 @@ class MeshInterconnect : public sc_core::sc_module {
   using TargetSocket = tlm_utils::simple_target_socket_tagged<MeshInterconnect>;
   using InitiatorSocket = tlm_utils::simple_initiator_socket_tagged<MeshInterconnect>;
 
-  // Throws std::invalid_argument as MeshTiming and AddressMap do.
+  // Throws std::invalid_argument as MeshNetwork and AddressMap do.
   MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
                    const std::vector<MeshInitiatorConfig>& initiators,
                    const std::vector<MeshTargetConfig>& targets);
@@ -54,19 +56,23 @@ class MeshInterconnect : public sc_core::sc_module {
   InitiatorSocket& to_target(std::size_t index) { return *to_targets_[index]; }
 
   const AddressMap& address_map() const { return map_; }
-  const MeshTiming& timing() const { return timing_; }
+  const MeshNetwork& network() const { return network_; }
   void set_activity(common::ActivitySink* sink, const std::string& prefix) {
-    timing_.set_activity(sink, prefix);
+    network_.set_activity(sink, prefix);
   }
+  // Tells the sink all that has happened before now. Not from a process of the simulation.
+  void tell_activity();
   common::Statistics statistics() const;
 
  private:
   void transport(int initiator, tlm::tlm_generic_payload& transaction, sc_core::sc_time& delay);
+  MeshNetwork::Cycle cycle_of(std::uint64_t time_ps) const;
+  void travel(const MeshNetwork::Message& message, std::uint64_t start_ps);
   unsigned transport_debug(int initiator, tlm::tlm_generic_payload& transaction);
   bool direct_memory(int initiator, tlm::tlm_generic_payload& transaction, tlm::tlm_dmi& dmi);
   void invalidate(int target, sc_dt::uint64 start, sc_dt::uint64 end);
 
-  MeshTiming timing_;
+  MeshNetwork network_;
   AddressMap map_;
   std::vector<std::size_t> initiator_nodes_;
   std::vector<std::size_t> target_nodes_;

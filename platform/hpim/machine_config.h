@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/hbm_pim/config.h"
-#include "models/interconnect/mesh_timing.h"
+#include "models/interconnect/mesh_config.h"
 #include "models/sram_pim/tile_config.h"
 
 namespace hpimvp::hpim {

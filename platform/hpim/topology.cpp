@@ -239,7 +239,7 @@ void place_nodes(Topology& topology) {
   mesh.rows = 1;
   for (const MeshNode& node : mesh.nodes) mesh.rows = std::max(mesh.rows, node.y + 1);
   try {
-    interconnect::MeshTiming check(mesh);
+    interconnect::check(mesh);
   } catch (const std::invalid_argument& error) {
     fail("", error.what());
   }

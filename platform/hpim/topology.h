@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "models/interconnect/address_map.h"
-#include "models/interconnect/mesh_timing.h"
+#include "models/interconnect/mesh_config.h"
 #include "platform/hpim/block_registry.h"
 #include "platform/hpim/machine_config.h"
 

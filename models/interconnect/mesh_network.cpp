@@ -1,0 +1,229 @@
+#include "models/interconnect/mesh_network.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hpimvp::interconnect {
+namespace {
+
+bool is_ejection(std::uint32_t link) {
+  return link % kLinksOfPlace == static_cast<std::uint32_t>(LinkKind::kEjection);
+}
+
+}  // namespace
+
+MeshNetwork::MeshNetwork(MeshConfig config) : config_(std::move(config)) {
+  check(config_);
+  links_.resize(link_count(config_));
+  totals_.resize(links_.size());
+  for (std::uint32_t i = 0; i < links_.size(); ++i) {
+    if (!is_ejection(i)) links_[i].channels_free.assign(config_.virtual_channels, 0);
+  }
+}
+
+// ------------------------------------------------------------------ what callers see
+
+MeshNetwork::MessageId MeshNetwork::send(const Message& message, Cycle start) {
+  MessageId id = static_cast<MessageId>(messages_.size());
+  if (unused_.empty()) {
+    messages_.emplace_back();
+  } else {
+    id = unused_.back();
+    unused_.pop_back();
+  }
+  InFlight& flight = messages_[id];
+  flight.flits = flits_of(config_, message.payload_bytes);
+  flight.start = start;
+  flight.end = kUnknown;
+  flight.next = 0;
+  flight.initiator = message.initiator;
+  flight.reach = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>((flight.flits - 1) / config_.buffer_flits, ~std::uint32_t{0}));
+  route_.clear();
+  append_route(config_, message.source, message.destination, route_);
+  flight.steps.clear();
+  for (const std::uint32_t link : route_) flight.steps.push_back({link, 0, 0});
+
+  InitiatorTotals& totals = initiators_[static_cast<std::size_t>(message.initiator)];
+  ++totals.messages;
+  totals.payload_bytes += message.payload_bytes;
+  totals.flits += flight.flits;
+
+  flight.waiter = {start, message.rank, sequence_++, id};
+  wait_for(id, route_.front(), start);
+  return id;
+}
+
+void MeshNetwork::run(Cycle now) {
+  while (!events_.empty() && events_.top().cycle < now) {
+    const Event event = events_.top();
+    events_.pop();
+    arbitrate(event.link, event.cycle);
+  }
+}
+
+MeshNetwork::Progress MeshNetwork::progress(MessageId id, Cycle now) {
+  run(now);
+  const InFlight& message = messages_[id];
+  if (message.end == kUnknown) return {false, bound(message, now)};
+  unused_.push_back(id);
+  return {true, message.end};
+}
+
+// Every message that has waited longer keeps the link for its flits at least.
+MeshNetwork::Cycle MeshNetwork::bound(const InFlight& message, Cycle now) const {
+  const Link& link = links_[message.steps[message.next].link];
+  Cycle first = message.waiter.ready;
+  Cycle flits_before = 0;
+  for (const Waiter& other : link.waiters) {
+    if (!other.before(message.waiter)) continue;
+    first = std::min(first, other.ready);
+    flits_before += messages_[other.message].flits;
+  }
+  first = std::max(first, now);
+  if (link.free_at != kUnknown) first = std::max(first, link.free_at);
+  const Cycle from = std::max(message.waiter.ready, first + flits_before);
+  return from + (message.steps.size() - message.next) * config_.hop_cycles + message.flits - 1;
+}
+
+// ------------------------------------------------------------------ events
+
+void MeshNetwork::wait_for(MessageId message, std::uint32_t link, Cycle ready) {
+  messages_[message].waiter.ready = ready;
+  links_[link].waiters.push_back(messages_[message].waiter);
+  schedule(ready, link);
+}
+
+// Nothing of this cycle depends on another link's arbitration in it: every effect comes later.
+void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
+  Link& link = links_[index];
+  auto first = link.waiters.end();
+  for (auto waiter = link.waiters.begin(); waiter != link.waiters.end(); ++waiter) {
+    if (waiter->ready > cycle) continue;
+    if (first == link.waiters.end() || waiter->before(*first)) first = waiter;
+  }
+  if (first == link.waiters.end() || link.free_at == kUnknown) return;
+
+  Cycle possible = link.free_at;
+  std::size_t channel = 0;
+  if (!link.channels_free.empty()) {
+    const auto free = std::min_element(link.channels_free.begin(), link.channels_free.end());
+    if (*free == kUnknown) return;
+    possible = std::max(possible, *free);
+    channel = static_cast<std::size_t>(free - link.channels_free.begin());
+  }
+  if (possible > cycle) {
+    schedule(possible, index);
+    return;
+  }
+  const Waiter winner = *first;
+  *first = link.waiters.back();
+  link.waiters.pop_back();
+  link.free_at = kUnknown;
+  if (!link.channels_free.empty()) link.channels_free[channel] = kUnknown;
+  messages_[winner.message].steps[messages_[winner.message].next].channel =
+      static_cast<std::uint32_t>(channel);
+  totals_[index].waiting_cycles += cycle - winner.ready;
+  win(winner.message, cycle);
+}
+
+void MeshNetwork::win(MessageId id, Cycle cycle) {
+  InFlight& message = messages_[id];
+  const std::uint32_t step = message.next++;
+  message.steps[step].won = cycle;
+  LinkTotals& totals = totals_[message.steps[step].link];
+  ++totals.messages;
+  totals.flits += message.flits;
+  const bool last = message.next == message.steps.size();
+  if (!last) {
+    wait_for(id, message.steps[message.next].link, cycle + config_.hop_cycles);
+    if (step >= message.reach) settle(message, step - message.reach);
+    return;
+  }
+  const std::uint32_t from = step > message.reach ? step - message.reach : 0;
+  for (std::uint32_t i = from; i <= step; ++i) settle(message, i);
+  arrive(message);
+}
+
+// When the last flit crosses the step's link. Only the next `reach` links can stop it.
+MeshNetwork::Cycle MeshNetwork::last_flit(const InFlight& message, std::uint32_t step) const {
+  const Cycle gain = config_.buffer_flits - config_.credit_cycles;
+  const std::size_t further = std::min<std::size_t>(message.reach, message.steps.size() - 1 - step);
+  Cycle latest = 0;
+  for (std::size_t m = 0; m <= further; ++m) {
+    latest = std::max(latest, message.steps[step + m].won + message.flits - 1 - m * gain);
+  }
+  return latest;
+}
+
+// The link and the buffer before it become free at times that are known now.
+void MeshNetwork::settle(InFlight& message, std::uint32_t step) {
+  const Cycle last = last_flit(message, step);
+  const std::uint32_t index = message.steps[step].link;
+  Link& link = links_[index];
+  link.free_at = last + 1;
+  if (!link.waiters.empty()) schedule(link.free_at, index);
+  totals_[index].held_cycles += last + 1 - message.steps[step].won;
+  if (link.signal != kNone) report(index, message.steps[step].won, last + 1);
+  if (step == 0) return;
+  const Step& before = message.steps[step - 1];
+  links_[before.link].channels_free[before.channel] = last + config_.credit_cycles;
+  if (!links_[before.link].waiters.empty()) schedule(last + config_.credit_cycles, before.link);
+}
+
+void MeshNetwork::arrive(InFlight& message) {
+  message.end = message.steps.back().won + config_.hop_cycles + message.flits - 1;
+  const Cycle alone = message.steps.size() * config_.hop_cycles + message.flits - 1;
+  initiators_[static_cast<std::size_t>(message.initiator)].waiting_cycles +=
+      message.end - message.start - alone;
+}
+
+// ------------------------------------------------------------------ what is shown
+
+void MeshNetwork::set_activity(common::ActivitySink* sink, const std::string& prefix) {
+  activity_ = sink;
+  for (Link& link : links_) link.signal = kNone;
+  if (sink == nullptr) return;
+  for (const MeshNode& node : config_.nodes) {
+    const std::string name = prefix + "." + node.name;
+    links_[link_index(config_, node.x, node.y, LinkKind::kInjection)].signal =
+        sink->declare_signal(name + ".injecting", 1);
+    links_[link_index(config_, node.x, node.y, LinkKind::kEjection)].signal =
+        sink->declare_signal(name + ".ejecting", 1);
+  }
+}
+
+void MeshNetwork::report(std::uint32_t link, Cycle from, Cycle to) {
+  activity_->change(links_[link].signal, from * config_.clock_period_ps, 1);
+  activity_->change(links_[link].signal, to * config_.clock_period_ps, 0);
+}
+
+common::Statistics MeshNetwork::statistics() const {
+  common::Statistics statistics;
+  for (std::size_t i = 0; i < initiators_.size(); ++i) {
+    const InitiatorTotals& totals = initiators_[i];
+    if (totals.messages == 0) continue;
+    const std::string name = common::initiator_name(static_cast<common::Initiator>(i));
+    statistics.emplace_back(name + "_messages", totals.messages);
+    statistics.emplace_back(name + "_payload_bytes", totals.payload_bytes);
+    statistics.emplace_back(name + "_flits", totals.flits);
+    statistics.emplace_back(name + "_waiting_cycles", totals.waiting_cycles);
+  }
+  const auto busiest =
+      std::max_element(totals_.begin(), totals_.end(),
+                       [](const LinkTotals& a, const LinkTotals& b) { return a.flits < b.flits; });
+  statistics.emplace_back(
+      "busiest_link_" + link_name(config_, static_cast<std::uint32_t>(busiest - totals_.begin())) +
+          "_busy_cycles",
+      busiest->flits);
+  for (const MeshNode& node : config_.nodes) {
+    const auto busy = [&](LinkKind kind) {
+      return totals_[link_index(config_, node.x, node.y, kind)].flits;
+    };
+    statistics.emplace_back(node.name + "_injection_busy_cycles", busy(LinkKind::kInjection));
+    statistics.emplace_back(node.name + "_ejection_busy_cycles", busy(LinkKind::kEjection));
+  }
+  return statistics;
+}
+
+}  // namespace hpimvp::interconnect
