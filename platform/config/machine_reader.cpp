@@ -168,6 +168,8 @@ void read_noc(const Document& document, ObjectReader& machine, hpim::NocConfig& 
   if (noc.flit_bits % 8 != 0) reader->fail("flit_bits", "expected a multiple of 8");
   reader->read_integer("hop_cycles", noc.hop_cycles, 1, kMostCycles);
   reader->read_integer("packet_payload_bytes", noc.packet_payload_bytes, 32, 1u << 20);
+  reader->read_integer("virtual_channels", noc.virtual_channels, 1, 64);
+  reader->read_integer("buffer_flits", noc.buffer_flits, 2, 1u << 16);
   reader->read_integer("columns", noc.columns, 1, 64);
   read_placement(document, *reader, noc.placement);
   reader->finish();

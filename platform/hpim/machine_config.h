@@ -45,6 +45,8 @@ struct NocConfig {
   std::uint32_t flit_bits = 256;
   std::uint32_t hop_cycles = 2;              // router and link: assumption
   std::uint32_t packet_payload_bytes = 256;  // assumption
+  std::uint32_t virtual_channels = 4;        // assumption
+  std::uint32_t buffer_flits = 8;            // of each virtual channel: assumption
   std::uint32_t columns = 8;                 // of the mesh; rows follow from what is placed
   // Where nodes are that shall not be where topology.h puts them: "host", or a block's name.
   std::vector<interconnect::MeshNode> placement;

@@ -210,6 +210,8 @@ void place_nodes(Topology& topology) {
   mesh.flit_bytes = noc.flit_bits / 8;
   mesh.packet_payload_bytes = noc.packet_payload_bytes;
   mesh.hop_cycles = noc.hop_cycles;
+  mesh.virtual_channels = noc.virtual_channels;
+  mesh.buffer_flits = noc.buffer_flits;
   mesh.clock_period_ps = clock_period_ps(noc.clock_mhz);
   if (mesh.columns == 0) fail("", "the mesh needs at least 1 column");
 
@@ -289,6 +291,8 @@ nlohmann::ordered_json mesh_json(const interconnect::MeshConfig& mesh) {
           {"rows", mesh.rows},
           {"flit_bytes", mesh.flit_bytes},
           {"hop_cycles", mesh.hop_cycles},
+          {"virtual_channels", mesh.virtual_channels},
+          {"buffer_flits", mesh.buffer_flits},
           {"link_gb_per_s", link_bytes_per_s * 1e-9},
           {"nodes", nodes}};
 }
