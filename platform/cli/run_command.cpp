@@ -171,9 +171,12 @@ struct Watchers {
   std::uint64_t next_look_ps(std::uint64_t now_ps) const {
     return draw_dram() ? waveform->next_dram_look_ps(now_ps) : now_ps + kSlicePs;
   }
-  void look(std::uint64_t now_ps) const {
+  void look(hpim::HpimMachine& machine, std::uint64_t now_ps) const {
     if (draw_dram()) dram->settle(now_ps);
-    if (waveform != nullptr) waveform->writer().advance(now_ps);
+    if (waveform != nullptr) {
+      machine.tell_activity();
+      waveform->writer().advance(now_ps);
+    }
     progress.show(now_ps);
   }
 };
@@ -187,7 +190,7 @@ Outcome run_to_end(const Session& session, hpim::HpimMachine& machine, const Wat
   for (std::uint64_t until_ps = 0;;) {
     until_ps = std::min(watchers.next_look_ps(until_ps), limit_ps);
     hpim::RunStatus status = machine.run(until_ps);
-    watchers.look(status.time_ps);
+    watchers.look(machine, status.time_ps);
     switch (status.reason) {
       case hpim::StopReason::kTimeLimit:
         break;
@@ -240,6 +243,14 @@ output::Result collect(const Session& session, hpim::HpimMachine& machine, const
   output::add_operations(result, log, operator_infos(session.plan), result.time.total_s);
   for (auto& [name, statistics] : machine.statistics()) {
     result.components.push_back({name, std::move(statistics)});
+  }
+  const double noc_cycles =
+      static_cast<double>(outcome.machine.time_ps) /
+      static_cast<double>(hpim::clock_period_ps(session.scenario.machine.noc.clock_mhz));
+  for (const auto& [name, totals] : machine.links()) {
+    result.links.push_back({name, totals.messages, totals.flits, totals.held_cycles,
+                            totals.waiting_cycles,
+                            static_cast<double>(totals.flits) / std::max(noc_cycles, 1.0)});
   }
   for (auto& [name, energy] : machine.energy()) result.energy.push_back({name, std::move(energy)});
   return result;

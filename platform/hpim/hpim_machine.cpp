@@ -390,6 +390,16 @@ void HpimMachine::send_to_uart(std::uint8_t byte) {
   if (auto* uart = find_module<peripherals::Uart16550>(blocks_)) uart->push(byte);
 }
 
+std::vector<HpimMachine::LinkTraffic> HpimMachine::links() const {
+  std::vector<LinkTraffic> crossed;
+  const auto& totals = mesh_->network().links();
+  for (std::uint32_t i = 0; i < totals.size(); ++i) {
+    if (totals[i].messages == 0) continue;
+    crossed.push_back({interconnect::link_name(topology_.mesh, i), totals[i]});
+  }
+  return crossed;
+}
+
 std::vector<std::pair<std::string, common::Statistics>> HpimMachine::statistics() const {
   std::vector<std::pair<std::string, common::Statistics>> all;
   all.emplace_back("host", common::Statistics{{"instructions", cpu_->core().instructions()},

@@ -88,6 +88,17 @@ class HpimMachine : public sc_core::sc_module {
   // A byte for the first UART's receiver.
   void send_to_uart(std::uint8_t byte);
 
+  // Tells the sinks of set_activity() what has happened before now, as far as models work things
+  // out only when they are asked. Between calls of run().
+  void tell_activity() { mesh_->tell_activity(); }
+
+  // The mesh's links that something has crossed.
+  struct LinkTraffic {
+    std::string name;  // interconnect::link_name()
+    interconnect::MeshNetwork::LinkTotals totals;
+  };
+  std::vector<LinkTraffic> links() const;
+
   // Component name ("host", "noc", "stack0", ...) and its counters.
   std::vector<std::pair<std::string, common::Statistics>> statistics() const;
   // Component name and its energy, of components that account for it.

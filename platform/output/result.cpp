@@ -194,6 +194,15 @@ Json to_json(const Result& result) {
   for (const ComponentResult& component : result.components) {
     components[component.name] = statistics_json(component.statistics);
   }
+  Json& links = json["links"] = Json::array();
+  for (const LinkResult& link : result.links) {
+    links.push_back({{"name", link.name},
+                     {"messages", link.messages},
+                     {"flits", link.flits},
+                     {"held_cycles", link.held_cycles},
+                     {"waiting_cycles", link.waiting_cycles},
+                     {"utilisation", link.utilisation}});
+  }
   json["energy"] = energy_json(result.energy);
   if (result.dram_check) {
     Json& check = json["dram_check"];

@@ -66,6 +66,16 @@ struct DramCheckResult {
   std::string first;  // violation
 };
 
+// Traffic over one link of the interconnect, in cycles of its clock.
+struct LinkResult {
+  std::string name;
+  std::uint64_t messages = 0;
+  std::uint64_t flits = 0;
+  std::uint64_t held_cycles = 0;
+  std::uint64_t waiting_cycles = 0;
+  double utilisation = 0;  // flits to cycles of the run
+};
+
 struct TimeResult {
   double total_s = 0;
   std::uint64_t total_cycles = 0;  // of the host CPU's clock
@@ -104,6 +114,7 @@ struct Result {
   std::vector<OperatorResult> operators;
   std::vector<EngineResult> engines;
   std::vector<ComponentResult> components;
+  std::vector<LinkResult> links;
   std::vector<EnergyResult> energy;
   std::optional<DramCheckResult> dram_check;  // where it was asked for
   HostResult host;
