@@ -74,7 +74,8 @@ class FirstLight(ToolTest):
     def test_fewer_parts_give_the_same_text_later(self):
         full = self.run_scenario(FIRST_LIGHT, "full", "workload.output_tokens=24")
         for setting in ("machine.hbm.stacks=1", "machine.sram_pim.tiles=1",
-                        "machine.sram_pim.tiles=5", "machine.noc.flit_bits=64"):
+                        "machine.sram_pim.tiles=5", "machine.noc.flit_bits=64",
+                        "machine.noc.virtual_channels=1"):
             with self.subTest(setting):
                 less = self.run_scenario(FIRST_LIGHT, "less", "workload.output_tokens=24", setting)
                 self.assertEqual(less["text"], full["text"])
@@ -143,7 +144,7 @@ class Dram(ToolTest):
                   "--set", "workload.output_tokens=8", "--set", "machine.hbm.device=" + device)
         return self.result(out), out
 
-    def test_the_checker_finds_nothing_and_changes_nothing_but_ties(self):
+    def test_the_checker_finds_nothing_and_changes_nothing(self):
         for device in ("hbm3_hpim", "hbm3_6400", "hbm3_attacc_power", "hbm2_samsung_pim"):
             checked, out = self.run_checked(device)
             self.assertEqual(checked["dram_check"]["violations"], 0, device)
@@ -152,11 +153,9 @@ class Dram(ToolTest):
                 self.assertEqual(sum(1 for _ in file), checked["dram_check"]["commands"] + 1)
             free = self.run_scenario(FIRST_LIGHT, "free", "workload.output_tokens=8",
                                      "machine.hbm.device=" + device)
-            self.assertEqual(checked["text"], free["text"])
-            ratio = checked["time"]["total_cycles"] / free["time"]["total_cycles"]
-            self.assertAlmostEqual(ratio, 1, delta=0.0005)
-            energy = checked["energy"]["total_j"] / free["energy"]["total_j"]
-            self.assertAlmostEqual(energy, 1, delta=0.0005)
+            # Observed stacks issue every command, others compute ahead: the same machine.
+            del checked["dram_check"]
+            self.assertEqual(json.dumps(without_host(checked)), json.dumps(without_host(free)), device)
 
     def run_with_errors(self, errors, exit_code=0):
         out = os.path.join(self.folder, "errors")
