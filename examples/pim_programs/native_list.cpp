@@ -114,13 +114,9 @@ void check_results(TextOutput& out) {
 }  // namespace
 
 extern "C" std::uint32_t firmware_main(std::uint64_t /*hart*/, std::uint64_t /*plan_address*/) {
-  Uart uart(default_addresses::kUart);
-  SystemController system_controller(default_addresses::kSystemController);
-  const MachineOutput output = {uart, system_controller};
-  set_machine_output(&output);
-  InterruptController interrupts(default_addresses::kPlic);
-  interrupts.install();
-  StackQueue queue(interrupts);
+  PimMachine machine;
+  StackQueue& queue = machine.queue;
+  Uart& uart = machine.uart;
 
   make_data();
   write_weights();

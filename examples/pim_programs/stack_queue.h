@@ -78,6 +78,22 @@ class StackQueue final : public QueueListener {
   volatile bool has_failed_ = false;
 };
 
+// What a program needs of the machine: its text, its interrupts, and a stack.
+struct PimMachine {
+  PimMachine() {
+    set_machine_output(&output);
+    interrupts.install();
+  }
+  PimMachine(const PimMachine&) = delete;
+  PimMachine& operator=(const PimMachine&) = delete;
+
+  Uart uart{default_addresses::kUart};
+  SystemController system_controller{default_addresses::kSystemController};
+  MachineOutput output{uart, system_controller};
+  InterruptController interrupts{default_addresses::kPlic};
+  StackQueue queue{interrupts};
+};
+
 // Ends the run with a message when a program has not run. Exit codes: 1 wrong values, 2 the queue.
 inline void require(StackQueue::ErrorCode error, const StackQueue& queue, TextOutput& out) {
   if (error == StackQueue::ErrorCode::kNone) return;

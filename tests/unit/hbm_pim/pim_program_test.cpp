@@ -15,6 +15,7 @@
 #include "tests/unit/common/random_seed.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 #include "tests/unit/hbm_pim/program_support.h"
+#include "tests/unit/hbm_pim/random_mappings.h"
 
 using namespace hpimvp::hbm_pim;       // NOLINT: the subject of the test
 using namespace hpimvp::test_support;  // NOLINT
@@ -769,10 +770,10 @@ class ScalarErrors {
 };
 
 // Errors in random places of the rows, in both forms: `config` for the model.
-void random_errors(const DeviceDescription& device, const std::vector<std::uint32_t>& rows,
-                   std::uint32_t pseudo_channel, std::uint32_t count, std::uint32_t percent_double,
-                   Random& random, ScalarErrors& errors, ErrorConfig& config) {
-  const BitFieldMapping mapping(device.organisation);
+void random_errors(const DeviceDescription& device, const BitFieldMapping& mapping,
+                   const std::vector<std::uint32_t>& rows, std::uint32_t pseudo_channel,
+                   std::uint32_t count, std::uint32_t percent_double, Random& random,
+                   ScalarErrors& errors, ErrorConfig& config) {
   while (errors.wrong.size() < count) {
     const ScalarErrors::Place place = {pick(random, device.organisation.banks()),
                                        rows[pick(random, rows.size())],
@@ -802,11 +803,12 @@ TEST_CASE("Wrong bits in the columns of a list are corrected, or end its effect"
   std::uint64_t failed = 0;
   std::uint64_t repaired = 0;
   for (const DeviceDescription& device : native_devices()) {
-    const BitFieldMapping mapping(device.organisation);
     const std::vector<std::uint32_t> rows = {0, 5};
     PimProgram program(device);
     for (std::uint64_t i = 0; i < random_cases(30); ++i) {
-      INFO(device.name << ", case " << i);
+      const std::string fields = random_mapping(device, random);
+      INFO(device.name << ", case " << i << ", mapping " << fields);
+      const BitFieldMapping mapping(device.organisation, fields);
       CellArray cells(device, rows);
       cells.randomise(random);
       std::vector<std::uint8_t> input(kInputBytes);
@@ -819,8 +821,8 @@ TEST_CASE("Wrong bits in the columns of a list are corrected, or end its effect"
       cells.store(stored);
       ScalarErrors scalar(device);
       ErrorConfig config;
-      random_errors(device, rows, pseudo_channel, 1 + pick(random, 60), i % 3 == 0 ? 3 : 0, random,
-                    scalar, config);
+      random_errors(device, mapping, rows, pseudo_channel, 1 + pick(random, 60), i % 3 == 0 ? 3 : 0,
+                    random, scalar, config);
       const std::uint64_t begun = scalar.wrong.size();
       ErrorModel errors(config, 0);
 
