@@ -3,6 +3,7 @@
 #include "models/hbm_pim/hbm_pim_stack.h"
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <random>
 
 #include "models/common/pim_numerics.h"
@@ -511,6 +512,34 @@ TEST_CASE("a program meets wrong bits as a GEMV does, in both data modes", "[err
           REQUIRE(half_in(b.stack, 3, bank) == 0x3C00);
           REQUIRE(half_in(b.stack, 4, bank) == 0x4000);
         }
+      },
+      config);
+}
+
+TEST_CASE("a list in memory that is wrong beyond correction is a bus error, and is good later",
+          "[error]") {
+  constexpr std::uint64_t kList = 0x10'0000;  // in the stack's own memory
+  HbmPimConfig config = stack_config();
+  config.errors.list = {wrong_at(kList + 40, 2, 0)};
+  Bench bench(
+      [](Bench& b) {
+        auto descriptor = put_adding_list(b);
+        std::vector<std::uint8_t> list(descriptor.word_count * 16);
+        std::memcpy(list.data(), &b.host.bytes.at(descriptor.list_address - kHost), list.size());
+        b.stack.image().write(kList, list.data(), list.size());
+        descriptor.list_address = kMemory + kList;
+        b.software.enable_queue(kRegisters, kRing);
+        b.software.submit(kRegisters, kRing, descriptor);
+        CHECK_FALSE(b.software.await_completed(kRegisters, 1));
+        CHECK(b.software.error_code(kRegisters) == ErrorCode::kBusError);
+        CHECK(b.software.read(kRegisters + queue_registers::kErrorAddressOffset, 8) ==
+              kMemory + kList);
+        CHECK(half_in(b.stack, 3, 0) == 0);
+        b.software.reset_queue(kRegisters);
+        b.software.enable_queue(kRegisters, kRing);
+        b.software.submit(kRegisters, kRing, descriptor);
+        CHECK(b.software.await_completed(kRegisters, 1));
+        CHECK(half_in(b.stack, 3, 0) == 0x3C00);
       },
       config);
 }
