@@ -141,6 +141,17 @@ void split_hidden(JsonObject& object, ModelConfig& config) {
   config.head_dim = config.hidden / config.heads;
 }
 
+nlohmann::ordered_json rope_scaling_json(const RopeScaling& scaling) {
+  if (scaling.low_frequency_factor == scaling.high_frequency_factor) {
+    return {{"type", "linear"}, {"factor", scaling.factor}};
+  }
+  return {{"type", "llama3"},
+          {"factor", scaling.factor},
+          {"low_freq_factor", scaling.low_frequency_factor},
+          {"high_freq_factor", scaling.high_frequency_factor},
+          {"original_max_position_embeddings", scaling.original_positions}};
+}
+
 ModelConfig parse_hugging_face_llama(JsonObject& object, bool qwen) {
   ModelConfig config;
   config.name = qwen ? "qwen2" : "llama";
@@ -276,6 +287,35 @@ ModelConfig parse_model_preset(std::string_view json, std::string_view file) {
 
 ModelConfig load_model_preset(const std::filesystem::path& path) {
   return parse_model_preset(MappedFile::open(path)->text(), path.string());
+}
+
+std::string to_preset(const ModelConfig& config) {
+  nlohmann::ordered_json json = {{"name", config.name},
+                                 {"architecture", config.has_rope() ? "llama" : "opt"},
+                                 {"layers", config.layers},
+                                 {"hidden", config.hidden},
+                                 {"heads", config.heads},
+                                 {"kv_heads", config.kv_heads},
+                                 {"head_dim", config.head_dim},
+                                 {"ffn", config.ffn},
+                                 {"vocabulary", config.vocabulary},
+                                 {"max_positions", config.max_positions},
+                                 {"norm_epsilon", config.norm_epsilon},
+                                 {"tied_classifier", config.tied_classifier}};
+  if (config.begin_token) json["begin_token"] = *config.begin_token;
+  if (config.end_token) json["end_token"] = *config.end_token;
+  if (config.has_rope()) {
+    json["rope_theta"] = config.rope_theta;
+    json["qkv_bias"] = config.qkv_bias;
+    if (config.rope_scaling) json["rope_scaling"] = rope_scaling_json(*config.rope_scaling);
+  } else {
+    json["activation"] = config.has_gate()                        ? "silu_gate"
+                         : config.activation == Activation::kGelu ? "gelu_tanh"
+                                                                  : "relu";
+    json["embedding"] = config.embedding;
+    json["post_norm"] = config.post_norm;
+  }
+  return json.dump();
 }
 
 ModelConfig parse_hugging_face_config(std::string_view json, std::string_view file) {

@@ -77,6 +77,8 @@ void check_config(const ModelConfig& config, std::string_view file);
 // A preset, scenarios/presets/models/*.json: the fields above by name. Unknown keys are errors.
 ModelConfig parse_model_preset(std::string_view json, std::string_view file);
 ModelConfig load_model_preset(const std::filesystem::path& path);
+// The text of a preset that gives the same configuration. (A preset's OPT always has biases.)
+std::string to_preset(const ModelConfig& config);
 
 // A Hugging Face config.json of LlamaForCausalLM, Qwen2ForCausalLM or OPTForCausalLM.
 ModelConfig parse_hugging_face_config(std::string_view json, std::string_view file);

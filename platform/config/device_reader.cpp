@@ -10,6 +10,7 @@
 #include "platform/config/nearest.h"
 #include "platform/config/object_reader.h"
 #include "platform/config/preset.h"
+#include "platform/config/sourced_reader.h"
 
 namespace hpimvp::config {
 
@@ -39,11 +40,6 @@ std::string path_beside(const Document& document, const std::string& pointer,
   if (location.line == 0) return name;
   const fs::path parent = fs::path(location.file).parent_path();
   return ((parent.empty() ? fs::path(folder) : parent) / name).lexically_normal().string();
-}
-
-bool is_sourced(const Json& value) {
-  return value.is_array() && value.size() == 2 && value[1].is_string() &&
-         !value[1].get_ref<const std::string&>().empty();
 }
 
 // In a preset, every number has its source.
@@ -91,46 +87,19 @@ std::int64_t evaluate(const Document& document, const std::string& pointer, cons
   return result;
 }
 
-// Reads an object whose members are [value, "where the value comes from"], or, in a scenario,
-// values.
-class SourcedReader {
+// A part of a device. Whole numbers may be expressions; load_device() has seen to the sources.
+class SectionReader : public SourcedReader {
  public:
-  SourcedReader(const Document& document, const std::string& pointer)
-      : document_(document), reader_(document, pointer) {}
+  SectionReader(const Document& document, const std::string& pointer)
+      : SourcedReader(document, pointer, false), document_(document) {}
 
   void whole(const char* key, std::uint32_t& value, std::int64_t max = kLargestNumber) {
     const Json& found = required(key);
     value = static_cast<std::uint32_t>(evaluate(document_, value_pointer(key), found, {}, 0, max));
   }
-  void number(const char* key, double& value) {
-    const Json& found = required(key);
-    if (!found.is_number() || found.get<double>() < 0 || found.get<double>() > 1e12) {
-      reader_.fail(key, "expected a number from 0 to 1e12, found " + describe_value(found));
-    }
-    value = found.get<double>();
-  }
-  // The value, whatever its type.
-  const Json& required(const char* key) {
-    const Json* found = reader_.find(key);
-    if (found == nullptr) reader_.fail_missing(key, "expected [value, \"source\"]");
-    if (!found->is_array()) return *found;
-    if (!is_sourced(*found)) {
-      reader_.fail(key, "expected [value, \"source\"], found " + describe_value(*found));
-    }
-    return (*found)[0];
-  }
-  // Where required() found it.
-  std::string value_pointer(const char* key) {
-    const Json* found = reader_.find(key);
-    const bool pair = found != nullptr && found->is_array();
-    return reader_.child_pointer(key) + (pair ? "/0" : "");
-  }
-  ObjectReader& reader() { return reader_; }
-  void finish() const { reader_.finish(); }
 
  private:
   const Document& document_;
-  ObjectReader reader_;
 };
 
 // The object of a device: a whole document, or a part of a scenario.
@@ -143,7 +112,7 @@ struct Source {
   bool has(const char* key) const { return root().contains(key); }
   std::string at(const std::string& key) const { return pointer + "/" + pointer_token(key); }
   // A reader of the member `key`, which must be there.
-  SourcedReader section(const char* key) const {
+  SectionReader section(const char* key) const {
     if (!has(key)) fail_at(document, pointer, fmt::format("'{}' is missing", key));
     return {document, at(key)};
   }
@@ -174,7 +143,7 @@ void for_each_string(const Document& document, const std::string& pointer, const
 }
 
 void read_organisation(const Source& source, DeviceDescription& device) {
-  SourcedReader reader = source.section("organisation");
+  SectionReader reader = source.section("organisation");
   hbm_pim::DeviceOrganisation& organisation = device.organisation;
   reader.whole("channels", organisation.channels);
   reader.whole("pseudo_channels_per_channel", organisation.pseudo_channels_per_channel);
@@ -188,7 +157,7 @@ void read_organisation(const Source& source, DeviceDescription& device) {
 }
 
 void read_pim(const Source& source, DeviceDescription& device) {
-  SourcedReader reader = source.section("pim");
+  SectionReader reader = source.section("pim");
   hbm_pim::PimDescription& pim = device.pim;
   ObjectReader& object = reader.reader();
   if (!object.has("programming_model")) object.fail_missing("programming_model", "a name");
@@ -215,7 +184,7 @@ void read_pim(const Source& source, DeviceDescription& device) {
 }
 
 void read_energy(const Source& source, DeviceDescription& device) {
-  SourcedReader reader = source.section("energy");
+  SectionReader reader = source.section("energy");
   hbm_pim::DeviceEnergy& energy = device.energy;
   reader.number("activate_pj", energy.activate_pj);
   reader.number("cell_pj_per_bit", energy.cell_pj_per_bit);
@@ -246,7 +215,7 @@ Values organisation_names(const DeviceDescription& device) {
 }
 
 void read_parameters(const Source& source, DeviceDescription& device, Values& names) {
-  SourcedReader reader = source.section("parameters");
+  SectionReader reader = source.section("parameters");
   for (unsigned i = 0; i < hbm_pim::kParameters; ++i) {
     reader.required(hbm_pim::parameter_name(static_cast<Parameter>(i)));
   }
@@ -403,7 +372,7 @@ DeviceDescription read_merged(const Source& source) {
   reader.read_string("name", device.name);
   if (device.name.empty()) reader.fail_missing("name", "a string");
   reader.read_string("description", device.description);
-  SourcedReader sourced(source.document, source.pointer);
+  SectionReader sourced(source.document, source.pointer);
   std::uint32_t period = 0;
   sourced.whole("clock_period_ps", period);
   device.clock_period_ps = period;

@@ -333,6 +333,23 @@ TEST_CASE("a preset with an unknown key names the nearest one") {
       Contains("/tied_clasifier") && Contains("tied_classifier'"));
 }
 
+TEST_CASE("a configuration survives the way through a preset") {
+  for (const auto& entry : std::filesystem::directory_iterator(HPIMVP_PRESETS "/models")) {
+    CAPTURE(entry.path().string());
+    const compiler::ModelConfig config = compiler::load_model_preset(entry.path());
+    const std::string text = compiler::to_preset(config);
+    const compiler::ModelConfig again = compiler::parse_model_preset(text, "again");
+    CHECK(compiler::to_preset(again) == text);
+    CHECK(again.parameter_count() == config.parameter_count());
+    CHECK(again.rope_scaling.has_value() == config.rope_scaling.has_value());
+    CHECK(again.rope_theta == config.rope_theta);
+    CHECK(again.activation == config.activation);
+    CHECK(again.norm == config.norm);
+    CHECK(again.post_norm == config.post_norm);
+    CHECK(again.end_token == config.end_token);
+  }
+}
+
 TEST_CASE("the presets have the parameters of the models that they name") {
   const std::filesystem::path folder = std::filesystem::path(HPIMVP_PRESETS) / "models";
   // Published counts, rounded as the names do; embeddings and position tables included.
