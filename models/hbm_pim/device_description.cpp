@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "models/hbm_pim/access_pieces.h"
+
 namespace hpimvp::hbm_pim {
 
 namespace {
@@ -21,6 +23,7 @@ constexpr const char* kLevelNames[kConstraintLevels] = {
 // So that the state of a pseudo-channel stays small, and sums of latencies fit.
 constexpr std::uint32_t kMostBanks = 1024;
 constexpr std::uint32_t kMostCycles = 1u << 24;
+constexpr std::uint64_t kMostRemembered = 1u << 16;  // commands, for constraints with windows
 
 void require(bool holds, const std::string& what) {
   if (!holds) throw std::invalid_argument(what);
@@ -39,6 +42,9 @@ void check_organisation(const DeviceOrganisation& organisation) {
   within("rows", organisation.rows, 1u << 30);
   within("columns", organisation.columns, 65536);
   within("burst_bytes", organisation.burst_bytes, 4096);
+  require(organisation.pseudo_channels() <= kMostPseudoChannels,
+          fmt::format("a stack has {} pseudo-channels; allowed are {}",
+                      organisation.pseudo_channels(), kMostPseudoChannels));
   require(organisation.banks() <= kMostBanks,
           fmt::format("a pseudo-channel has {} banks; allowed are {}", organisation.banks(),
                       kMostBanks));
@@ -77,6 +83,38 @@ void check_constraint(const ConstraintRow& row) {
             fmt::format("constraint {}: {} does not act on one {}", row.name, command_name(command),
                         level_name(row.level)));
   }
+}
+
+std::uint32_t instances_of(const DeviceDescription& device, ConstraintLevel level) {
+  const DeviceOrganisation& organisation = device.organisation;
+  switch (level) {
+    case ConstraintLevel::kPseudoChannel:
+      return 1;
+    case ConstraintLevel::kStackId:
+      return organisation.stack_ids;
+    case ConstraintLevel::kBankGroup:
+      return organisation.stack_ids * organisation.bank_groups;
+    case ConstraintLevel::kOperandGroup:
+      return device.operand_groups();
+    case ConstraintLevel::kActivateGroup:
+      return device.activate_groups();
+    case ConstraintLevel::kBank:
+    case ConstraintLevel::kCount:
+      break;
+  }
+  return organisation.banks();
+}
+
+// A window remembers its commands for every instance of its level.
+void check_windows(const DeviceDescription& device) {
+  std::uint64_t remembered = 0;
+  for (const ConstraintRow& row : device.constraints) {
+    if (row.window == 1) continue;
+    remembered += std::uint64_t{row.window} * instances_of(device, row.level);
+  }
+  require(remembered <= kMostRemembered,
+          fmt::format("the windows of the constraints remember {} commands; allowed are {}",
+                      remembered, kMostRemembered));
 }
 
 void check_timing(const DeviceDescription& device) {
@@ -158,6 +196,7 @@ void check(const DeviceDescription& device) {
   check_pim(device.pim, device.organisation.banks());
   check_timing(device);
   for (const ConstraintRow& row : device.constraints) check_constraint(row);
+  check_windows(device);
 }
 
 }  // namespace hpimvp::hbm_pim

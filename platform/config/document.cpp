@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -175,10 +176,14 @@ Document Document::parse(std::string_view text, const std::string& file) {
 Document Document::load(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) throw ConfigError(fmt::format("{}: cannot be opened", path));
-  std::string text(kMaxFileBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // In pieces: most files are small, and some have no size.
+  std::string text;
+  std::array<char, 65536> piece;
+  do {
+    stream.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
+  } while (stream && text.size() <= kMaxFileBytes);
   if (stream.bad()) throw ConfigError(fmt::format("{}: cannot be read", path));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
   if (text.size() > kMaxFileBytes) {
     throw ConfigError(fmt::format("{}: larger than {} MiB", path, kMaxFileBytes >> 20));
   }

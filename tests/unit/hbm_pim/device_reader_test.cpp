@@ -128,6 +128,8 @@ TEST_CASE("Errors in a preset name file, line and place") {
   CHECK_THAT(message_of(on_top("\"pim\": {\"banks_per_unit\": [3, \"a\"]}")),
              Contains("banks_per_unit is 3"));
   CHECK_THAT(message_of(on_top("\"organisation\": {\"rows\": [0, \"a\"]}")), Contains("rows is 0"));
+  CHECK_THAT(message_of(on_top("\"organisation\": {\"channels\": [129, \"a\"]}")),
+             Contains("a stack has 258 pseudo-channels; allowed are 256"));
   CHECK_THAT(message_of(on_top("\"without\": [\"tNONE\"]")), Contains("no rule has that name"));
   CHECK_THAT(message_of(on_top("\"rules\": [\"none.json\"]")), Contains("none.json"));
   const auto with_row = [](const std::string& row) {
@@ -145,4 +147,9 @@ TEST_CASE("Errors in a preset name file, line and place") {
              Contains("PREA does not act on one bank"));
   CHECK_THAT(with_row(R"({"name": "a", "level": "bank", "before": ["RD"], "after": ["PRE"]})"),
              Contains("'latency' is missing"));
+  const std::string window = R"({"name": "a", "level": "bank", "before": ["RD"], "after": ["PRE"],
+                                 "latency": 1, "window": 256})";
+  std::string windows = window;
+  for (int i = 0; i < 20; ++i) windows += "," + window;
+  CHECK_THAT(with_row(windows), Contains("the windows of the constraints remember"));
 }
