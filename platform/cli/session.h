@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "models/common/elf_loader.h"
@@ -30,7 +31,9 @@ struct PseudoChannelName {
   std::string component;
   std::uint32_t number = 0;
 
-  friend auto operator<=>(const PseudoChannelName&, const PseudoChannelName&) = default;
+  friend bool operator<(const PseudoChannelName& a, const PseudoChannelName& b) {
+    return std::tie(a.component, a.number) < std::tie(b.component, b.number);
+  }
 };
 
 struct Session {
