@@ -66,6 +66,18 @@ void portable_weighted_chunk(float* accumulators, const float* factors, const st
   }
 }
 
+// Columns from `first_column` on.
+void portable_systolic(float* sums, const float* a, const float* w, std::size_t rows,
+                       std::size_t depth, std::size_t columns, std::size_t first_column) {
+  for (std::size_t i = 0; i < rows; ++i) {
+    float* const row = sums + i * columns;
+    for (std::size_t l = 0; l < depth; ++l) {
+      const float factor = a[i * depth + l];
+      for (std::size_t j = first_column; j < columns; ++j) row[j] += factor * w[l * columns + j];
+    }
+  }
+}
+
 #if HPIMVP_HAS_X86
 
 // AVX2 and F16C do exactly the definition's operations on several lanes at once. (F16C converts
@@ -124,6 +136,48 @@ HPIMVP_AVX2 float avx2_dot(float accumulator, const std::uint8_t* weights, const
     accumulator += chunk_sum(weights, input);
   }
   return accumulator;
+}
+
+// `kRows` rows of 16 columns: all their sums stay in registers.
+template <std::size_t kRows>
+HPIMVP_AVX2 inline void avx2_systolic_block(float* sums, const float* a, const float* w,
+                                            std::size_t depth, std::size_t columns) {
+  __m256 low[kRows];
+  __m256 high[kRows];
+  for (std::size_t i = 0; i < kRows; ++i) {
+    low[i] = _mm256_loadu_ps(sums + i * columns);
+    high[i] = _mm256_loadu_ps(sums + i * columns + 8);
+  }
+  for (std::size_t l = 0; l < depth; ++l, w += columns) {
+    const __m256 w_low = _mm256_loadu_ps(w);
+    const __m256 w_high = _mm256_loadu_ps(w + 8);
+    for (std::size_t i = 0; i < kRows; ++i) {
+      const __m256 factor = _mm256_set1_ps(a[i * depth + l]);
+      low[i] = _mm256_add_ps(low[i], _mm256_mul_ps(factor, w_low));
+      high[i] = _mm256_add_ps(high[i], _mm256_mul_ps(factor, w_high));
+    }
+  }
+  for (std::size_t i = 0; i < kRows; ++i) {
+    _mm256_storeu_ps(sums + i * columns, low[i]);
+    _mm256_storeu_ps(sums + i * columns + 8, high[i]);
+  }
+}
+
+// Returns the columns done: a multiple of 16.
+HPIMVP_AVX2 std::size_t avx2_systolic(float* sums, const float* a, const float* w, std::size_t rows,
+                                      std::size_t depth, std::size_t columns) {
+  constexpr std::size_t kRows = 4;
+  std::size_t j = 0;
+  for (; j + 16 <= columns; j += 16) {
+    std::size_t i = 0;
+    for (; i + kRows <= rows; i += kRows) {
+      avx2_systolic_block<kRows>(sums + i * columns + j, a + i * depth, w + j, depth, columns);
+    }
+    for (; i < rows; ++i) {
+      avx2_systolic_block<1>(sums + i * columns + j, a + i * depth, w + j, depth, columns);
+    }
+  }
+  return j;
 }
 
 HPIMVP_AVX2 void avx2_dot_units(float* accumulators, const std::uint8_t* weights,
@@ -288,6 +342,15 @@ void pim_weighted_sum(float* accumulators, const float* factors, const void* mat
     portable_weighted_chunk(accumulators, factors + row, chunk, stride_bytes, height, first_column,
                             columns);
   }
+}
+
+void systolic_multiply(float* sums, const float* a, const float* w, std::size_t rows,
+                       std::size_t depth, std::size_t columns) {
+  std::size_t first_column = 0;
+#if HPIMVP_HAS_X86
+  if (has_avx2_f16c()) first_column = avx2_systolic(sums, a, w, rows, depth, columns);
+#endif
+  portable_systolic(sums, a, w, rows, depth, columns, first_column);
 }
 
 float vector_sum(const float* values, std::size_t count) {

@@ -84,6 +84,16 @@ constexpr std::uint16_t lane_tree_sum(const std::uint16_t* lanes) {
   return partial[0];
 }
 
+// A processing element of a systolic array: an exact product added to the partial sum that it
+// holds (output stationary) or that the element above hands down (weight stationary), rounded to
+// nearest even. An element of a product of matrices is the chain of these in ascending order of the
+// inner index l, from +0 or from what is accumulated to: so neither the dataflow, nor the size of
+// the array, nor splitting the inner dimension with an FP32 result between the parts shows in a
+// bit.
+constexpr float systolic_multiply_add(float sum, std::uint16_t a, std::uint16_t w) {
+  return sum + fp16_to_float(a) * fp16_to_float(w);
+}
+
 // The vector unit's functions. Every operation is an FP32 operation of IEEE 754 rounded to nearest
 // even, in the order written; no library function is involved except square root, which IEEE 754
 // defines. Error bounds are against the exact function, over all FP16 arguments, and for exp over a
@@ -184,6 +194,11 @@ void lane_multiply_add_units(std::uint16_t* lanes, const void* weights, const fl
 // `stride_bytes` apart. `factors` were FP16 before they were converted.
 void pim_weighted_sum(float* accumulators, const float* factors, const void* matrix,
                       std::size_t stride_bytes, std::size_t rows, std::size_t columns);
+
+// sums[i][j] = systolic chain over l from sums[i][j] on, of a[i][l] * w[l][j]; dense, row-major;
+// `a` and `w` were FP16 before they were converted.
+void systolic_multiply(float* sums, const float* a, const float* w, std::size_t rows,
+                       std::size_t depth, std::size_t columns);
 
 float vector_sum(const float* values, std::size_t count);
 float vector_sum_of_squares(const float* values, std::size_t count);

@@ -126,7 +126,7 @@ bool LineReader::is_lone_name() {
 class Assembler {
  public:
   explicit Assembler(std::uint32_t base) : program_(base) {
-    symbols_ = {{"VCU", 1}, {"PIM", 2}, {"XFER", 4}};
+    symbols_ = {{"VCU", 1}, {"PIM", 2}, {"XFER", 4}, {"TCU", 8}, {"TRN", 16}};
   }
 
   Program run(std::string_view source, std::string_view source_name);

@@ -22,7 +22,7 @@
 //
 // Directives: .equ NAME, VALUE   .word VALUE, ...   .dword VALUE, ...   .float NUMBER, ...
 // .zero BYTES   .align BYTES (multiples of 4). Short forms: lc rd, VALUE   mv rd, rs   j TARGET.
-// Symbols defined from the start: VCU 1, PIM 2, XFER 4 (the units in sync's mask).
+// Symbols defined from the start: VCU 1, PIM 2, XFER 4, TCU 8, TRN 16 (the units in sync's mask).
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The instruction set of an SRAM-PIM tile, version 1: encodings and the table from which assembler,
-// disassembler, documentation and executor are driven.
+// The instruction set of an SRAM-PIM tile, version 1.1: encodings and the table from which
+// assembler, disassembler, documentation and executor are driven.
 //
 // Every instruction is one 32-bit word, little endian, 4-byte aligned in control memory:
 //
@@ -20,12 +20,23 @@
 
 namespace hpimvp::sram_pim {
 
+// A program of an earlier minor version computes the same; 1.1 added the TCU and the transpose
+// unit.
 inline constexpr std::uint32_t kIsaVersion = 1;
+inline constexpr std::uint32_t kIsaMinorVersion = 1;
 
 enum class Format : std::uint8_t { kR, kI, kB, kU };
 
 // Which unit executes an instruction; the values are the bits of SYNC's mask, kSequencer has none.
-enum class Unit : std::uint8_t { kSequencer = 0, kVector = 1, kPim = 2, kTransfer = 4 };
+enum class Unit : std::uint8_t {
+  kSequencer = 0,
+  kVector = 1,
+  kPim = 2,
+  kTransfer = 4,
+  kTensor = 8,
+  kTranspose = 16,
+};
+inline constexpr std::uint32_t kAllUnits = 31;
 
 // clang-format off
 // X(name, opcode, fn, format, unit, operands, meaning). `fn` selects among R instructions of an opcode.
@@ -98,6 +109,26 @@ enum class Unit : std::uint8_t { kSequencer = 0, kVector = 1, kPim = 2, kTransfe
   X(kPimQk,   "pim.qk",   0x31, 0, kR, kPim, "dab",        "s: rd[j] = sum over columns of h rs1[c] * h rs2[j][c]") \
   X(kPimSv,   "pim.sv",   0x32, 0, kR, kPim, "dab",        "s: rd[c] += sum over rows of h rs1[j] * h rs2[j][c]") \
   X(kPimSvz,  "pim.svz",  0x32, 1, kR, kPim, "dab",        "s: rd[c] = sum over rows of h rs1[j] * h rs2[j][c]") \
+  X(kTcuCfg,  "tcu.cfg",  0x34, 0, kR, kTensor, "abc",     "matrices of the following TCU instructions: A has rs1 rows and rs2 columns, W rs3 columns") \
+  X(kTcuDist, "tcu.dist", 0x34, 1, kR, kTensor, "abc",     "bytes from row to row in A (rs1), W (rs2) and C (rs3)") \
+  X(kTcuWs, "tcu.ws", 0x35, 0, kR, kTensor, "dab", "weight stationary, s: C[i][j] = sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuWsAcc, "tcu.ws.acc", 0x35, 1, kR, kTensor, "dab", "weight stationary, s: C[i][j] += sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuWsT, "tcu.ws.t", 0x35, 2, kR, kTensor, "dab", "weight stationary, s: C[i][j] = sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuWsTAcc, "tcu.ws.t.acc", 0x35, 3, kR, kTensor, "dab", "weight stationary, s: C[i][j] += sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuWsH, "tcu.ws.h", 0x35, 4, kR, kTensor, "dab", "weight stationary, h: C[i][j] = sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuWsHAcc, "tcu.ws.h.acc", 0x35, 5, kR, kTensor, "dab", "weight stationary, h: C[i][j] += sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuWsTH, "tcu.ws.t.h", 0x35, 6, kR, kTensor, "dab", "weight stationary, h: C[i][j] = sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuWsTHAcc, "tcu.ws.t.h.acc", 0x35, 7, kR, kTensor, "dab", "weight stationary, h: C[i][j] += sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuOs, "tcu.os", 0x36, 0, kR, kTensor, "dab", "output stationary, s: C[i][j] = sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuOsAcc, "tcu.os.acc", 0x36, 1, kR, kTensor, "dab", "output stationary, s: C[i][j] += sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuOsT, "tcu.os.t", 0x36, 2, kR, kTensor, "dab", "output stationary, s: C[i][j] = sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuOsTAcc, "tcu.os.t.acc", 0x36, 3, kR, kTensor, "dab", "output stationary, s: C[i][j] += sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuOsH, "tcu.os.h", 0x36, 4, kR, kTensor, "dab", "output stationary, h: C[i][j] = sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuOsHAcc, "tcu.os.h.acc", 0x36, 5, kR, kTensor, "dab", "output stationary, h: C[i][j] += sum over l of A[i][l] * W[l][j], C at rd, A at rs1, W at rs2") \
+  X(kTcuOsTH, "tcu.os.t.h", 0x36, 6, kR, kTensor, "dab", "output stationary, h: C[i][j] = sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTcuOsTHAcc, "tcu.os.t.h.acc", 0x36, 7, kR, kTensor, "dab", "output stationary, h: C[i][j] += sum over l of A[i][l] * W[j][l], C at rd, A at rs1, W at rs2, W by columns") \
+  X(kTrnCfg,  "trn.cfg",  0x37, 0, kR, kTranspose, "abc",  "matrix of the following trn.h: rs1 rows, rs2 columns, rs3 bytes from row to row") \
+  X(kTrnH,    "trn.h",    0x37, 1, kR, kTranspose, "dab",  "h: row c of the matrix at rd = column c of the matrix at rs1, rs2 bytes from row to row at rd") \
   X(kXlda,    "xlda",     0x38, 0, kR, kTransfer, "dab",   "activation memory at rd = rs2 bytes from global address rs1") \
   X(kXsta,    "xsta",     0x39, 0, kR, kTransfer, "dab",   "rs2 bytes at global address rs1 = activation memory at rd") \
   X(kXldc,    "xldc",     0x3A, 0, kR, kTransfer, "dab",   "control memory at rd = rs2 bytes from global address rs1")

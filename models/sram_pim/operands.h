@@ -28,15 +28,50 @@ class OperandRanges {
   explicit OperandRanges(std::uint64_t memory_bytes) : memory_bytes_(memory_bytes) {}
 
   void read(std::uint64_t address, std::uint64_t bytes, std::uint64_t alignment) {
-    if (check(address, bytes, alignment)) reads_[read_count_++] = {address, address + bytes};
+    read(address, bytes, alignment, bytes);
+  }
+  // `traffic`: bytes that are read in all, where that is not every byte of the range once.
+  void read(std::uint64_t address, std::uint64_t bytes, std::uint64_t alignment,
+            std::uint64_t traffic) {
+    if (!check(address, bytes, alignment)) return;
+    read_traffic_[read_count_] = traffic;
+    reads_[read_count_++] = {address, address + bytes};
   }
   void write(std::uint64_t address, std::uint64_t bytes, std::uint64_t alignment) {
-    if (check(address, bytes, alignment)) write_ = {address, address + bytes};
+    write(address, bytes, alignment, bytes);
+  }
+  void write(std::uint64_t address, std::uint64_t bytes, std::uint64_t alignment,
+             std::uint64_t traffic) {
+    if (!check(address, bytes, alignment)) return;
+    write_traffic_ = traffic;
+    write_ = {address, address + bytes};
   }
   void bad_length(std::uint64_t value) { fail(TrapCause::kBadLength, value); }
+  // A matrix whose rows overlap.
+  void rows_apart(std::uint64_t rows, std::uint64_t row_bytes, std::uint64_t distance) {
+    if (rows > 1 && distance < row_bytes) fail(TrapCause::kBadLength, distance);
+  }
+  // A row distance.
+  void aligned(std::uint64_t value, std::uint64_t alignment) {
+    if (value % alignment != 0) fail(TrapCause::kMisaligned, value);
+  }
+  // The operands so far must not overlap the destination: the result would depend on the order in
+  // which the unit reads and writes.
+  void apart() {
+    for (const MemoryRange& range : reads()) {
+      if (range.overlaps(write_)) fail(TrapCause::kHazard, write_.begin);
+    }
+  }
 
   std::span<const MemoryRange> reads() const { return {reads_.data(), read_count_}; }
   const MemoryRange& written() const { return write_; }
+  std::uint64_t read_traffic(std::size_t index) const { return read_traffic_[index]; }
+  std::uint64_t read_traffic() const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < read_count_; ++i) sum += read_traffic_[i];
+    return sum;
+  }
+  std::uint64_t write_traffic() const { return write_traffic_; }
   const Trap& trap() const { return trap_; }
   bool good() const { return trap_.cause == TrapCause::kNone; }
   std::uint64_t memory_bytes() const { return memory_bytes_; }
@@ -56,8 +91,10 @@ class OperandRanges {
 
   std::uint64_t memory_bytes_;
   std::array<MemoryRange, 4> reads_{};
+  std::array<std::uint64_t, 4> read_traffic_{};
   std::size_t read_count_ = 0;
   MemoryRange write_{};
+  std::uint64_t write_traffic_ = 0;
   Trap trap_{};
 };
 

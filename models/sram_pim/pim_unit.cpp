@@ -41,7 +41,8 @@ void PimUnit::operands(const Instruction& instruction, const ScalarRegisters& re
   const std::uint64_t outputs = scores ? rows_ : columns_;
   ranges.write(registers[instruction.rd], outputs * 4, 4);
   ranges.read(registers[instruction.rs1], inputs * 2, 2);
-  ranges.read(registers[instruction.rs2], (rows_ - 1) * stride_bytes_ + columns_ * 2, 2);
+  ranges.read(registers[instruction.rs2], (rows_ - 1) * stride_bytes_ + columns_ * 2, 2,
+              matrix_bytes());
   if (instruction.opcode == Opcode::kPimSv) ranges.read(registers[instruction.rd], outputs * 4, 4);
 }
 

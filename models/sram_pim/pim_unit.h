@@ -24,6 +24,8 @@ class PimUnit {
   std::uint64_t cycles(const Instruction& instruction) const;
   // Multiplications that a product with the matrix takes.
   std::uint64_t macs() const { return rows_ * columns_; }
+  // What a product reads of the matrix.
+  std::uint64_t matrix_bytes() const { return rows_ * columns_ * 2; }
   void execute(const Instruction& instruction, const ScalarRegisters& registers,
                std::uint8_t* memory);
 

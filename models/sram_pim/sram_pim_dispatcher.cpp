@@ -47,8 +47,16 @@ void SramPimDispatcher::install_registers() {
   });
 }
 
-void SramPimDispatcher::set_diagnostic(std::function<void(const std::string&)> diagnostic) {
+void SramPimDispatcher::set_diagnostic(std::function<void(const std::string&)> diagnostic,
+                                       std::function<std::string(std::uint32_t)> operation_name) {
   diagnostic_ = std::move(diagnostic);
+  operation_name_ = std::move(operation_name);
+}
+
+std::string SramPimDispatcher::place_of(std::uint32_t operation) const {
+  if (operation == common::kNoOperation) return {};
+  return ", in operator " +
+         (operation_name_ ? operation_name_(operation) : fmt::format("{}", operation));
 }
 
 void SramPimDispatcher::set_activity(common::ActivitySink* sink, const std::string& name) {
@@ -145,10 +153,7 @@ void SramPimDispatcher::tile_ended(std::uint64_t run_number, std::size_t tile,
   if (end.trap.cause != TrapCause::kNone) {
     run->trapped = true;
     if (diagnostic_) {
-      const std::uint32_t operation = run->command.header.operation;
-      diagnostic_(tiles_[tile]->trap_message() +
-                  (operation == common::kNoOperation ? std::string()
-                                                     : fmt::format(", in operator {}", operation)));
+      diagnostic_(tiles_[tile]->trap_message() + place_of(run->command.header.operation));
     }
   }
   if (run->remaining != 0) return;

@@ -51,7 +51,7 @@ void SramPimTile::install_registers(std::uint16_t tile_index) {
     block_.on_read(offset, [value = std::move(value)](std::uint32_t) { return value(); });
   };
   reads(registers_of::kTileIndexOffset, [tile_index] { return tile_index; });
-  reads(registers_of::kIsaVersionOffset, [] { return kIsaVersion; });
+  reads(registers_of::kIsaVersionOffset, [] { return kIsaMinorVersion << 16 | kIsaVersion; });
   reads(registers_of::kStatusOffset, [this] {
     return (busy() ? registers_of::kStatusRunningMask : 0) |
            (trapped() ? registers_of::kStatusTrappedMask : 0);
@@ -67,9 +67,10 @@ void SramPimTile::set_activity(common::ActivitySink* sink, const std::string& na
   activity_ = sink;
   if (sink == nullptr) return;
   state_signal_ = sink->declare_signal(name + ".state", 2, {"IDLE", "RUNNING", "TRAPPED"});
-  executor_.set_trace({sink, sink->declare_signal(name + ".vector", 1),
-                       sink->declare_signal(name + ".pim", 1),
-                       sink->declare_signal(name + ".transfer", 1)});
+  executor_.set_trace(
+      {sink, sink->declare_signal(name + ".vector", 1), sink->declare_signal(name + ".pim", 1),
+       sink->declare_signal(name + ".transfer", 1), sink->declare_signal(name + ".tcu", 1),
+       sink->declare_signal(name + ".transpose", 1)});
   engine_id_ = sink->declare_engine(name);
 }
 
@@ -125,6 +126,9 @@ void SramPimTile::access_memory(tlm::tlm_generic_payload& payload, sc_time& dela
       [this](std::uint64_t at, const std::uint8_t* data, std::size_t n) {
         write_window(at, data, n);
       });
+  if (payload.get_address() < kControlMemoryOffset) {
+    (payload.is_write() ? window_write_bytes_ : window_read_bytes_) += payload.get_data_length();
+  }
   const std::uint64_t cycles =
       (payload.get_data_length() + config_.port_bytes_per_cycle - 1) / config_.port_bytes_per_cycle;
   delay += sc_time::from_value(cycles * config_.clock_period_ps);
@@ -213,12 +217,18 @@ std::string SramPimTile::trap_message() const {
 void SramPimTile::start(const Request& request) {
   request_ = request;
   transfer_done_ = false;
-  const std::uint64_t at = cycle_ps(request.start_cycle);
-  transfer_event_.notify(sc_time::from_value(at - std::min(at, now_ps())));
+  ++transfer_number_;
+  transfer_start_ps_ = cycle_ps(request.start_cycle);
+  transfer_event_.notify(
+      sc_time::from_value(transfer_start_ps_ - std::min(transfer_start_ps_, now_ps())));
 }
 
-TransferPort::Result SramPimTile::finish() {
-  while (!transfer_done_) wait(transfer_done_event_);
+TransferPort::Result SramPimTile::finish(std::uint64_t latest_cycle) {
+  const std::uint64_t latest_ps = cycle_ps(latest_cycle);
+  while (!transfer_done_) {
+    if (now_ps() >= latest_ps) return {Status::kOverdue, latest_cycle};
+    wait(sc_time::from_value(latest_ps - now_ps()), transfer_done_event_);
+  }
   const Status status = abandoned_     ? Status::kAbandoned
                         : transfer_ok_ ? Status::kDone
                                        : Status::kBusError;
@@ -230,8 +240,14 @@ void SramPimTile::run_transfers() {
   info.initiator = common::Initiator::kTile;
   info.initiator_index = tile_index_;
   tlm::tlm_generic_payload& payload = transfer_payload_;
+  std::uint64_t number = 0;
   for (;;) {
-    wait(transfer_event_);
+    while (number == transfer_number_) wait(transfer_event_);
+    number = transfer_number_;
+    // The event is missed during a transfer that a watchdog has given up.
+    if (now_ps() < transfer_start_ps_) {
+      wait(sc_time::from_value(transfer_start_ps_ - now_ps()));
+    }
     info.operation = operation_;
     info.payload_valid = request_.data != nullptr;
     payload.set_command(request_.write ? tlm::TLM_WRITE_COMMAND : tlm::TLM_READ_COMMAND);
@@ -247,6 +263,7 @@ void SramPimTile::run_transfers() {
     bus->b_transport(payload, delay);
     payload.clear_extension(&info);
     if (delay != sc_core::SC_ZERO_TIME) wait(delay);
+    if (number != transfer_number_) continue;
     transfer_ok_ = payload.is_response_ok();
     const std::uint64_t period = config_.clock_period_ps;
     transfer_end_cycle_ = (now_ps() - run_start_ps_ + period - 1) / period;
@@ -265,11 +282,39 @@ common::Statistics SramPimTile::statistics() const {
           {"vector_cycles", c.vector_cycles},
           {"pim_cycles", c.pim_cycles},
           {"transfer_cycles", c.transfer_cycles},
+          {"tcu_cycles", c.tcu_cycles},
+          {"transpose_cycles", c.transpose_cycles},
           {"wait_cycles", c.wait_cycles},
+          {"sync_wait_cycles", c.sync_wait_cycles},
+          {"unit_busy_wait_cycles", c.unit_busy_wait_cycles},
+          {"transfer_wait_cycles", c.transfer_wait_cycles},
+          {"port_conflict_cycles", c.port_conflict_cycles},
           {"vector_elements", c.vector_elements},
+          {"special_elements", c.special_elements},
           {"pim_macs", c.pim_macs},
+          {"tcu_macs", c.tcu_macs},
+          {"transposed_elements", c.transposed_elements},
+          {"sram_read_bytes", c.sram_read_bytes + window_read_bytes_},
+          {"sram_write_bytes", c.sram_write_bytes + window_write_bytes_},
           {"read_bytes", c.read_bytes},
           {"write_bytes", c.write_bytes}};
+}
+
+common::Energies SramPimTile::energy() const {
+  const TileCounters& c = executor_.counters();
+  const TileEnergy& energy = config_.energy;
+  const auto times = [](std::uint64_t count, double picojoules) {
+    return static_cast<double>(count) * picojoules;
+  };
+  return {{"tcu", times(c.tcu_macs, energy.tcu_mac_pj)},
+          {"pim", times(c.pim_macs, energy.pim_mac_pj)},
+          {"vector", times(c.vector_elements - c.special_elements, energy.vector_operation_pj)},
+          {"special", times(c.special_elements, energy.special_operation_pj)},
+          {"sram_read",
+           times((c.sram_read_bytes + window_read_bytes_) * 8, energy.sram_read_pj_per_bit)},
+          {"sram_write",
+           times((c.sram_write_bytes + window_write_bytes_) * 8, energy.sram_write_pj_per_bit)},
+          {"control", times(c.instructions, energy.instruction_pj)}};
 }
 
 }  // namespace hpimvp::sram_pim

@@ -46,10 +46,11 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   // The payload would delete an extension that a transaction in flight has left in it.
   ~SramPimTile() override { transfer_payload_.clear_extension(&transfer_info_); }
 
-  // "<name>.state", "<name>.vector", "<name>.pim", "<name>.transfer" and the engine <name>. Before
-  // the simulation starts.
+  // "<name>.state", a signal for each unit ("<name>.vector", "<name>.pim", "<name>.transfer",
+  // "<name>.tcu", "<name>.transpose") and the engine <name>. Before the simulation starts.
   void set_activity(common::ActivitySink* sink, const std::string& name);
   common::Statistics statistics() const;
+  common::Energies energy() const;
   const TileExecutor& executor() const { return executor_; }
 
   // TileControl
@@ -66,7 +67,7 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
 
   // TransferPort
   void start(const Request& request) override;
-  Result finish() override;
+  Result finish(std::uint64_t latest_cycle) override;
 
   void install_registers(std::uint16_t tile_index);
   void serve_registers(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
@@ -107,6 +108,9 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   common::TransactionInfo transfer_info_;
   tlm::tlm_generic_payload transfer_payload_;
   bool transfer_done_ = true;
+  // Of the latest transfer: one that a watchdog has given up may still be in the transfer thread.
+  std::uint64_t transfer_number_ = 0;
+  std::uint64_t transfer_start_ps_ = 0;
   bool transfer_ok_ = false;
   std::uint64_t transfer_end_cycle_ = 0;
   sc_core::sc_event transfer_event_;
@@ -117,6 +121,8 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   common::SignalId state_signal_ = 0;
   std::uint32_t engine_id_ = 0;
   std::uint64_t busy_ps_ = 0;
+  std::uint64_t window_read_bytes_ = 0;  // activation memory, by others
+  std::uint64_t window_write_bytes_ = 0;
 };
 
 }  // namespace hpimvp::sram_pim

@@ -16,6 +16,8 @@ static_assert(std::endian::native == std::endian::little);
 constexpr unsigned kVectorUnit = 0;
 constexpr unsigned kPimUnit = 1;
 constexpr unsigned kTransferUnit = 2;
+constexpr unsigned kTensorUnit = 3;
+constexpr unsigned kTransposeUnit = 4;
 
 template <typename Value>
 Value load(const std::vector<std::uint8_t>& memory, std::uint64_t address) {
@@ -46,8 +48,16 @@ void check(const TileConfig& config) {
   require(config.vector_lanes > 0 && config.special_lanes > 0, "the vector unit has no lanes");
   require(config.macro_groups > 0 && config.multipliers_a_group > 0,
           "the in-array unit has no multipliers");
+  require(config.tcu_rows > 0 && config.tcu_columns > 0 && config.tcu_accumulator_rows > 0,
+          "the tensor unit has no elements or accumulators");
+  require(config.transpose_side > 0, "transpose_side is 0");
+  require(config.banks > 0 && config.banks <= BankPorts::kMaxBanks &&
+              config.banks <= config.activation_bytes,
+          "activation memory must have 1 to 64 banks");
+  require(config.bank_port_bytes > 0, "bank_port_bytes is 0");
   require(config.port_bytes_per_cycle > 0, "port_bytes_per_cycle is 0");
   require(config.max_instructions > 0, "max_instructions is 0");
+  require(config.max_cycles > 0, "max_cycles is 0");
 }
 
 const char* trap_cause_name(TrapCause cause) {
@@ -83,7 +93,10 @@ TileExecutor::TileExecutor(const TileConfig& config, std::uint32_t tile_index, b
       stores_payload_(stores_payload),
       port_(port),
       vector_unit_(config),
-      pim_unit_(config) {
+      pim_unit_(config),
+      tensor_unit_(config),
+      transpose_unit_(config),
+      ports_(config) {
   reset();
 }
 
@@ -145,6 +158,9 @@ void TileExecutor::begin_run(std::uint32_t entry, std::span<const std::uint64_t>
   const std::size_t count = std::min<std::size_t>(arguments.size(), kScalarRegisters - 1);
   std::copy_n(arguments.begin(), count, registers_.begin() + 1);
   pim_unit_.reset();
+  tensor_unit_.reset();
+  transpose_unit_.reset();
+  ports_.reset();
   pc_ = entry;
   next_pc_ = entry;
   now_ = 0;
@@ -180,6 +196,7 @@ void TileExecutor::step() {
   if (run_instructions_ >= config_.max_instructions) {
     return stop(TrapCause::kWatchdog, run_instructions_);
   }
+  if (now_ >= config_.max_cycles) return stop(TrapCause::kWatchdog, now_);
   const auto word = load<std::uint32_t>(control_, pc_);
   const std::optional<Instruction> instruction = decode(word);
   if (!instruction) return stop(TrapCause::kIllegalInstruction, word);
@@ -198,6 +215,12 @@ void TileExecutor::step() {
     case Unit::kTransfer:
       execute_transfer(*instruction);
       break;
+    case Unit::kTensor:
+      execute_tensor(*instruction);
+      break;
+    case Unit::kTranspose:
+      execute_transpose(*instruction);
+      break;
   }
   now_ += 1;
 }
@@ -210,11 +233,11 @@ void TileExecutor::execute_sequencer(const Instruction& instruction) {
   const std::int64_t immediate = instruction.immediate;
   switch (instruction.opcode) {
     case Opcode::kHalt:
-      synchronise(7);
+      synchronise(kAllUnits);
       halted_ = true;
       break;
     case Opcode::kSync:
-      if (immediate < 0 || immediate > 7) {
+      if (immediate < 0 || immediate > std::int64_t{kAllUnits}) {
         return stop(TrapCause::kIllegalInstruction, encode(instruction));
       }
       synchronise(static_cast<std::uint32_t>(immediate));
@@ -351,10 +374,11 @@ void TileExecutor::execute_vector(const Instruction& instruction) {
   if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
   if (!check_hazard(kVectorUnit, ranges, false)) return;
   const std::uint64_t elements = VectorUnit::elements(instruction, registers_);
-  const std::uint64_t cycles = vector_unit_.cycles(instruction, elements);
-  hand_over(kVectorUnit, ranges, false, cycles);
+  const std::uint64_t cycles =
+      hand_over(kVectorUnit, ranges, vector_unit_.cycles(instruction, elements));
   counters_.vector_cycles += cycles;
   counters_.vector_elements += elements;
+  if (VectorUnit::is_special(instruction)) counters_.special_elements += elements;
   trace_busy(trace_.vector, now_, now_ + cycles);
   if (stores_payload_) vector_unit_.execute(instruction, registers_, activation_.data());
 }
@@ -370,13 +394,53 @@ void TileExecutor::execute_pim(const Instruction& instruction) {
     if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
     if (!check_hazard(kPimUnit, ranges, false)) return;
   }
-  const std::uint64_t cycles = pim_unit_.cycles(instruction);
-  hand_over(kPimUnit, ranges, false, cycles);
+  const std::uint64_t cycles = hand_over(kPimUnit, ranges, pim_unit_.cycles(instruction));
   counters_.pim_cycles += cycles;
   trace_busy(trace_.pim, now_, now_ + cycles);
   if (instruction.opcode == Opcode::kPimCfg) return;
   counters_.pim_macs += pim_unit_.macs();
+  counters_.sram_read_bytes -= pim_unit_.matrix_bytes();
   if (stores_payload_) pim_unit_.execute(instruction, registers_, activation_.data());
+}
+
+void TileExecutor::execute_tensor(const Instruction& instruction) {
+  OperandRanges ranges(config_.activation_bytes);
+  const bool configures = TensorUnit::configures(instruction);
+  if (configures) {
+    const Trap trap = tensor_unit_.configure(instruction, registers_);
+    if (trap.cause != TrapCause::kNone) return stop(trap.cause, trap.value);
+  } else {
+    tensor_unit_.operands(instruction, registers_, ranges);
+    if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
+    if (!check_hazard(kTensorUnit, ranges, false)) return;
+  }
+  const std::uint64_t cycles = hand_over(kTensorUnit, ranges, tensor_unit_.cycles(instruction));
+  counters_.tcu_cycles += cycles;
+  trace_busy(trace_.tcu, now_, now_ + cycles);
+  if (configures) return;
+  counters_.tcu_macs += tensor_unit_.macs();
+  if (stores_payload_) tensor_unit_.execute(instruction, registers_, activation_.data());
+}
+
+void TileExecutor::execute_transpose(const Instruction& instruction) {
+  OperandRanges ranges(config_.activation_bytes);
+  const bool configures = instruction.opcode == Opcode::kTrnCfg;
+  if (configures) {
+    const Trap trap = transpose_unit_.configure(
+        registers_[instruction.rs1], registers_[instruction.rs2], registers_[instruction.rs3]);
+    if (trap.cause != TrapCause::kNone) return stop(trap.cause, trap.value);
+  } else {
+    transpose_unit_.operands(instruction, registers_, ranges);
+    if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
+    if (!check_hazard(kTransposeUnit, ranges, false)) return;
+  }
+  const std::uint64_t cycles =
+      hand_over(kTransposeUnit, ranges, transpose_unit_.cycles(instruction));
+  counters_.transpose_cycles += cycles;
+  trace_busy(trace_.transpose, now_, now_ + cycles);
+  if (configures) return;
+  counters_.transposed_elements += transpose_unit_.elements();
+  if (stores_payload_) transpose_unit_.execute(instruction, registers_, activation_.data());
 }
 
 void TileExecutor::execute_transfer(const Instruction& instruction) {
@@ -391,7 +455,7 @@ void TileExecutor::execute_transfer(const Instruction& instruction) {
   if (!check_hazard(kTransferUnit, ranges, to_control)) return;
   if (transfer_pending_) finish_transfer();
   if (abandoned_ || trap_.cause != TrapCause::kNone) return;
-  wait_until(units_[kTransferUnit].free_at);
+  wait_until(units_[kTransferUnit].free_at, counters_.transfer_wait_cycles);
   record_in_flight(kTransferUnit, ranges, to_control);
 
   TransferPort::Request request;
@@ -406,25 +470,30 @@ void TileExecutor::execute_transfer(const Instruction& instruction) {
   transfer_address_ = request.address;
   transfer_pending_ = true;
   (write ? counters_.write_bytes : counters_.read_bytes) += bytes;
+  if (!to_control) (write ? counters_.sram_read_bytes : counters_.sram_write_bytes) += bytes;
   port_.start(request);
 }
 
 // Learns when the pending transfer ends, which may take until then.
 void TileExecutor::finish_transfer() {
-  const TransferPort::Result result = port_.finish();
+  const TransferPort::Result result = port_.finish(config_.max_cycles);
   transfer_pending_ = false;
   units_[kTransferUnit].free_at = std::max(result.end_cycle, transfer_begin_);
   counters_.transfer_cycles += units_[kTransferUnit].free_at - transfer_begin_;
   trace_busy(trace_.transfer, transfer_begin_, units_[kTransferUnit].free_at);
   if (result.status == TransferPort::Status::kAbandoned) abandoned_ = true;
-  if (result.status == TransferPort::Status::kBusError && trap_.cause == TrapCause::kNone) {
+  if (trap_.cause != TrapCause::kNone) return;
+  if (result.status == TransferPort::Status::kBusError) {
     stop(TrapCause::kBusError, transfer_address_);
+  } else if (result.status == TransferPort::Status::kOverdue) {
+    stop(TrapCause::kWatchdog, result.end_cycle);
   }
 }
 
-void TileExecutor::wait_until(std::uint64_t cycle) {
+void TileExecutor::wait_until(std::uint64_t cycle, std::uint64_t& cause) {
   if (cycle <= now_) return;
   counters_.wait_cycles += cycle - now_;
+  cause += cycle - now_;
   now_ = cycle;
 }
 
@@ -432,7 +501,8 @@ void TileExecutor::synchronise(std::uint32_t mask) {
   for (unsigned unit = 0; unit < kUnits; ++unit) {
     if ((mask >> unit & 1) == 0) continue;
     if (unit == kTransferUnit && transfer_pending_) finish_transfer();
-    wait_until(units_[unit].free_at);
+    wait_until(units_[unit].free_at,
+               unit == kTransferUnit ? counters_.transfer_wait_cycles : counters_.sync_wait_cycles);
     units_[unit].in_flight.active = false;
   }
 }
@@ -471,11 +541,16 @@ void TileExecutor::record_in_flight(unsigned unit, const OperandRanges& ranges, 
   in_flight.write = ranges.written();
 }
 
-void TileExecutor::hand_over(unsigned unit, const OperandRanges& ranges, bool control,
-                             std::uint64_t cycles) {
-  wait_until(units_[unit].free_at);
-  units_[unit].free_at = now_ + cycles;
-  record_in_flight(unit, ranges, control);
+std::uint64_t TileExecutor::hand_over(unsigned unit, const OperandRanges& ranges,
+                                      std::uint64_t cycles) {
+  wait_until(units_[unit].free_at, counters_.unit_busy_wait_cycles);
+  const std::uint64_t taken = ports_.begin(unit, now_, cycles, ranges);
+  counters_.port_conflict_cycles += taken - cycles;
+  counters_.sram_read_bytes += ranges.read_traffic();
+  counters_.sram_write_bytes += ranges.write_traffic();
+  units_[unit].free_at = now_ + taken;
+  record_in_flight(unit, ranges, false);
+  return taken;
 }
 
 void TileExecutor::trace_busy(common::SignalId signal, std::uint64_t begin, std::uint64_t end) {

@@ -17,9 +17,12 @@
 #include <vector>
 
 #include "models/common/activity.h"
+#include "models/sram_pim/bank_ports.h"
 #include "models/sram_pim/encoding.h"
 #include "models/sram_pim/pim_unit.h"
+#include "models/sram_pim/tensor_unit.h"
 #include "models/sram_pim/tile_config.h"
+#include "models/sram_pim/transpose_unit.h"
 #include "models/sram_pim/trap.h"
 #include "models/sram_pim/vector_unit.h"
 
@@ -35,7 +38,8 @@ class TransferPort {
     std::uint8_t* data;  // null: the payload is not real (timing mode)
     std::uint32_t bytes;
   };
-  enum class Status : std::uint8_t { kDone, kBusError, kAbandoned };
+  // kOverdue: it did not end by the cycle given to finish().
+  enum class Status : std::uint8_t { kDone, kBusError, kAbandoned, kOverdue };
   struct Result {
     Status status;
     std::uint64_t end_cycle;
@@ -45,8 +49,9 @@ class TransferPort {
   // Begins a transfer; the executor calls finish() before it begins another. `data` stays valid
   // until then.
   virtual void start(const Request& request) = 0;
-  // Waits for the end of the transfer. kAbandoned: the run is to end at once.
-  virtual Result finish() = 0;
+  // Waits for the end of the transfer, at most until `latest_cycle`. kAbandoned: the run is to end
+  // at once.
+  virtual Result finish(std::uint64_t latest_cycle) = 0;
 };
 
 struct TileCounters {
@@ -57,9 +62,23 @@ struct TileCounters {
   std::uint64_t vector_cycles = 0;  // busy
   std::uint64_t pim_cycles = 0;
   std::uint64_t transfer_cycles = 0;
-  std::uint64_t wait_cycles = 0;  // of the sequencer, for units
+  std::uint64_t tcu_cycles = 0;
+  std::uint64_t transpose_cycles = 0;
+  // The sequencer waits for units: the sum, and by cause.
+  std::uint64_t wait_cycles = 0;
+  std::uint64_t sync_wait_cycles = 0;       // sync and halt, for units other than XFER
+  std::uint64_t unit_busy_wait_cycles = 0;  // an instruction for a busy unit other than XFER
+  std::uint64_t transfer_wait_cycles = 0;   // either, for XFER
+  // Units take so much longer because of the ports of activation memory.
+  std::uint64_t port_conflict_cycles = 0;
   std::uint64_t vector_elements = 0;
+  std::uint64_t special_elements = 0;  // of these: exp, silu, gelu, reciprocal, square root
   std::uint64_t pim_macs = 0;
+  std::uint64_t tcu_macs = 0;
+  std::uint64_t transposed_elements = 0;
+  // Activation memory, by all units, except for matrices that the in-array unit reads in place.
+  std::uint64_t sram_read_bytes = 0;
+  std::uint64_t sram_write_bytes = 0;
   std::uint64_t read_bytes = 0;   // by the transfer unit, from global memory
   std::uint64_t write_bytes = 0;  // to global memory
 };
@@ -78,6 +97,8 @@ class TileExecutor {
     common::SignalId vector = 0;
     common::SignalId pim = 0;
     common::SignalId transfer = 0;
+    common::SignalId tcu = 0;
+    common::SignalId transpose = 0;
   };
 
   // `stores_payload` false: timing mode, activation memory reads as zero. `config` has passed
@@ -111,7 +132,7 @@ class TileExecutor {
   void reset();
 
  private:
-  static constexpr unsigned kUnits = 3;
+  static constexpr unsigned kUnits = 5;
 
   // The last instruction handed to a unit, as long as it may be in flight.
   struct InFlight {
@@ -138,13 +159,17 @@ class TileExecutor {
   void jump(const Instruction& instruction);
   void execute_vector(const Instruction& instruction);
   void execute_pim(const Instruction& instruction);
+  void execute_tensor(const Instruction& instruction);
+  void execute_transpose(const Instruction& instruction);
   void execute_transfer(const Instruction& instruction);
 
   bool check_hazard(unsigned unit, const OperandRanges& ranges, bool control);
   void check_against(const InFlight& other, const OperandRanges& ranges, bool control);
-  void hand_over(unsigned unit, const OperandRanges& ranges, bool control, std::uint64_t cycles);
+  // Returns the cycles that the unit takes, its waits for memory ports included.
+  std::uint64_t hand_over(unsigned unit, const OperandRanges& ranges, std::uint64_t cycles);
   void record_in_flight(unsigned unit, const OperandRanges& ranges, bool control);
-  void wait_until(std::uint64_t cycle);
+  // Adds the wait to `cause`, a counter, too.
+  void wait_until(std::uint64_t cycle, std::uint64_t& cause);
   void synchronise(std::uint32_t mask);
   void finish_transfer();
   void trace_busy(common::SignalId signal, std::uint64_t begin, std::uint64_t end);
@@ -164,6 +189,9 @@ class TileExecutor {
   ScalarRegisters registers_{};
   VectorUnit vector_unit_;
   PimUnit pim_unit_;
+  TensorUnit tensor_unit_;
+  TransposeUnit transpose_unit_;
+  BankPorts ports_;
 
   // Of the run in progress.
   std::uint32_t pc_ = 0;

@@ -254,6 +254,11 @@ void VectorUnit::operands(const Instruction& instruction, const ScalarRegisters&
   }
 }
 
+bool VectorUnit::is_special(const Instruction& instruction) {
+  const Pace pace = form_of(instruction.opcode).pace;
+  return pace == Pace::kSpecial || pace == Pace::kScalarSpecial;
+}
+
 std::uint64_t VectorUnit::cycles(const Instruction& instruction, std::uint64_t elements) const {
   const auto passes = [elements](std::uint64_t lanes) { return (elements + lanes - 1) / lanes; };
   switch (form_of(instruction.opcode).pace) {

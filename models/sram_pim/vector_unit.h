@@ -23,6 +23,8 @@ class VectorUnit {
   static std::uint64_t elements(const Instruction& instruction, const ScalarRegisters& registers);
   static void operands(const Instruction& instruction, const ScalarRegisters& registers,
                        OperandRanges& ranges);
+  // Of exp, silu, gelu, reciprocal or square root.
+  static bool is_special(const Instruction& instruction);
   std::uint64_t cycles(const Instruction& instruction, std::uint64_t elements) const;
   // `memory` is the activation memory; operands() found nothing wrong.
   void execute(const Instruction& instruction, const ScalarRegisters& registers,

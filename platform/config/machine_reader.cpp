@@ -108,6 +108,22 @@ void read_hbm(const Document& document, ObjectReader& machine, const std::string
   reader->finish();
 }
 
+void read_tile_energy(ObjectReader& tile, sram_pim::TileEnergy& energy) {
+  auto reader = tile.child("energy");
+  if (!reader) return;
+  const auto number = [&](const char* key, double& value) {
+    reader->read_number(key, value, 0, 1e6);
+  };
+  number("tcu_mac_pj", energy.tcu_mac_pj);
+  number("pim_mac_pj", energy.pim_mac_pj);
+  number("vector_operation_pj", energy.vector_operation_pj);
+  number("special_operation_pj", energy.special_operation_pj);
+  number("sram_read_pj_per_bit", energy.sram_read_pj_per_bit);
+  number("sram_write_pj_per_bit", energy.sram_write_pj_per_bit);
+  number("instruction_pj", energy.instruction_pj);
+  reader->finish();
+}
+
 void read_tile(ObjectReader& reader, sram_pim::TileConfig& tile) {
   double clock_mhz = 1e6 / static_cast<double>(tile.clock_period_ps);
   read_clock(reader, clock_mhz);
@@ -127,9 +143,21 @@ void read_tile(ObjectReader& reader, sram_pim::TileConfig& tile) {
   count("macro_groups", tile.macro_groups, 1);
   count("multipliers_a_group", tile.multipliers_a_group, 1);
   count("pim_fill_cycles", tile.pim_fill_cycles, 0);
+  count("tcu_rows", tile.tcu_rows, 1);
+  count("tcu_columns", tile.tcu_columns, 1);
+  count("tcu_accumulator_rows", tile.tcu_accumulator_rows, 1);
+  count("tcu_feedback_cycles", tile.tcu_feedback_cycles, 0);
+  count("tcu_latency", tile.tcu_latency, 0);
+  count("transpose_side", tile.transpose_side, 1);
+  count("transpose_latency", tile.transpose_latency, 0);
+  count("banks", tile.banks, 1);
+  count("bank_port_bytes", tile.bank_port_bytes, 1);
   count("transfer_setup_cycles", tile.transfer_setup_cycles, 0);
   count("port_bytes_per_cycle", tile.port_bytes_per_cycle, 1);
   reader.read_integer("max_instructions", tile.max_instructions, 1);
+  // 10^15 cycles are days: sums of times stay far from overflowing.
+  reader.read_integer("max_cycles", tile.max_cycles, 1, 1'000'000'000'000'000);
+  read_tile_energy(reader, tile.energy);
 }
 
 void read_sram_pim(const Document& document, ObjectReader& machine, hpim::SramPimConfig& config) {

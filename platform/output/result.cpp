@@ -256,7 +256,7 @@ std::string summary(const Result& result) {
                         kind.commands);
   }
   if (!result.energy.empty()) {
-    line("HBM-PIM energy", fmt::format("{:.4g} mJ", total_joules(result.energy) * 1e3));
+    line("energy", fmt::format("{:.4g} mJ", total_joules(result.energy) * 1e3));
   }
   if (result.dram_check) {
     line("DRAM checker", fmt::format("{} commands, {} violations", result.dram_check->commands,

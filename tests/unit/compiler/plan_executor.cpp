@@ -80,7 +80,7 @@ void FlatMemory::write(std::uint64_t address, const void* data, std::size_t byte
 }
 
 // The copy happens as late as it may: a program that does not wait for it sees old data.
-sram_pim::TransferPort::Result PlanExecutor::Port::finish() {
+sram_pim::TransferPort::Result PlanExecutor::Port::finish(std::uint64_t) {
   if (request_.write) {
     memory_.write(request_.address, request_.data, request_.bytes);
   } else {

@@ -60,7 +60,7 @@ class PlanExecutor {
    public:
     explicit Port(FlatMemory& memory) : memory_(memory) {}
     void start(const Request& request) override { request_ = request; }
-    Result finish() override;
+    Result finish(std::uint64_t latest_cycle) override;
 
    private:
     FlatMemory& memory_;

@@ -25,6 +25,10 @@ const char* unit_name(Unit unit) {
       return "PIM";
     case Unit::kTransfer:
       return "XFER";
+    case Unit::kTensor:
+      return "TCU";
+    case Unit::kTranspose:
+      return "TRN";
   }
   return "";
 }

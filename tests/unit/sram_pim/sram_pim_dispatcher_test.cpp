@@ -131,7 +131,7 @@ TEST_CASE("a program runs on every tile of the mask with its arguments") {
                 0x3C00 + 0x400 * tile + doubled);
       }
       CHECK(b.tile_register(tile, tile_registers::kTileIndexOffset) == tile);
-      CHECK(b.tile_register(tile, tile_registers::kIsaVersionOffset) == 1);
+      CHECK(b.tile_register(tile, tile_registers::kIsaVersionOffset) == 0x10001);
       CHECK(b.tile_register(tile, tile_registers::kInstructionsOffset, 8) == (tile == 2 ? 0 : 11));
       CHECK(b.tile_register(tile, tile_registers::kStatusOffset) == 0);
     }

@@ -39,7 +39,7 @@ class FakePort : public TransferPort {
       std::memcpy(request.data, global, request.bytes);
     }
   }
-  Result finish() override { return result_; }
+  Result finish(std::uint64_t) override { return result_; }
 
   Bytes memory;
   std::vector<Request> requests;
@@ -443,17 +443,20 @@ TEST_CASE("durations are the same in timing mode") {
   INFO("HPIMVP_SEED=" << seed);
   Random random(seed);
   for (int i = 0; i < 200; ++i) {
-    std::string source = "li r10, 24\nli r11, 40\nli r12, 80\npim.cfg r10, r11, r12\n";
+    std::string source =
+        "li r10, 24\nli r11, 40\nli r12, 80\npim.cfg r10, r11, r12\n"
+        "li r13, 160\ntcu.cfg r10, r11, r11\ntcu.dist r12, r12, r13\ntrn.cfg r10, r11, r12\n";
     for (int k = 0; k < 30; ++k) {
       const InstructionInfo& info = kInstructions[random() % std::size(kInstructions)];
-      if (info.unit == Unit::kSequencer || info.id == Opcode::kPimCfg) continue;
       const std::string operands = info.operands;
+      if (info.unit == Unit::kSequencer || operands == "abc") continue;  // abc: configurations
       source += std::string(info.mnemonic) + (operands == "da"    ? " r1, r2"
                                               : operands == "dab" ? " r1, r2, r3"
                                               : operands == "dac" ? " r1, r2, r4"
                                                                   : " r1, r2, r3, r4");
       if (info.unit == Unit::kTransfer) source.replace(source.size() - 2, 2, "r5");
-      source += random() % 2 == 0 ? "\nsync 7\n" : "\n";
+      if (info.unit == Unit::kTranspose) source.replace(source.size() - 2, 2, "r12");
+      source += random() % 2 == 0 ? "\nsync 31\n" : "\n";
     }
     source += "halt\n";
     const std::vector<std::uint64_t> arguments = {4 * (random() % 100), 4096, 16384,
@@ -549,7 +552,7 @@ TEST_CASE("each trap has its cause, value and place") {
       {"li r1, 0x60001\nxlda r0, r0, r1", TrapCause::kBadAddress, 0, 4},
       {"li r1, 0x5FFFF\nli r2, 2\nxsta r1, r0, r2", TrapCause::kBadAddress, 0x5FFFF, 8},
       {"li r1, 4\nlc r2, 0x100000\nxlda r0, r2, r1\nsync XFER", TrapCause::kBusError, 0x100000, 16},
-      {"sync 8", TrapCause::kIllegalInstruction, 0x00100002, 0},
+      {"sync 32", TrapCause::kIllegalInstruction, 0x00400002, 0},
   };
   for (const Case& c : cases) {
     INFO(c.source);
