@@ -30,7 +30,9 @@ class SramPimDispatcher : public common::CommandEngine {
                     std::vector<TileControl*> tiles);
 
   // Receives a sentence for every trap: tile, place, instruction, cause, operator.
-  void set_diagnostic(std::function<void(const std::string&)> diagnostic);
+  // `operation_name`, if any, says what stands for an operation: "12 \"attention\" of layer 3".
+  void set_diagnostic(std::function<void(const std::string&)> diagnostic,
+                      std::function<std::string(std::uint32_t operation)> operation_name = {});
   // "<name>.running_tiles". Before the simulation starts.
   void set_activity(common::ActivitySink* sink, const std::string& name);
   common::Statistics statistics() const;
@@ -61,11 +63,14 @@ class SramPimDispatcher : public common::CommandEngine {
   std::optional<CommandResult> run(const Command& command, const RunDescriptor& descriptor);
   CommandResult load_program(const Command& command, const LoadProgramDescriptor& descriptor);
   void tile_ended(std::uint64_t run_number, std::size_t tile, const TileControl::RunEnd& end);
+  std::string place_of(std::uint32_t operation) const;
   void trace_running();
 
   TileConfig config_;
   std::vector<TileControl*> tiles_;
+
   std::function<void(const std::string&)> diagnostic_;
+  std::function<std::string(std::uint32_t)> operation_name_;
   std::list<Run> runs_;
   std::uint64_t next_run_ = 0;
   sc_core::sc_event tile_event_;  // a tile has ended, or the queue was reset

@@ -290,6 +290,9 @@ int run_command(const RunOptions& options) {
   machine_options.on_diagnostic = [&](const std::string& sentence) {
     observer.on_diagnostic(sentence);
   };
+  machine_options.operation_name = [&](std::uint32_t operation) {
+    return operator_text(session->plan, operation);
+  };
   hpim::HpimMachine machine("hpim", session->topology, machine_options);
   load(*session, machine);
   std::optional<DramMonitor> monitor;

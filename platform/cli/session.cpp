@@ -249,4 +249,12 @@ std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& p
   return infos;
 }
 
+std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t index) {
+  if (index >= plan.graph.operators.size()) return std::to_string(index);
+  const compiler::GraphOperator& one = plan.graph.operators[index];
+  std::string text = fmt::format("{} \"{}\"", index, one.name);
+  if (one.layer != plan::kNoLayer) text += fmt::format(" of layer {}", one.layer);
+  return text;
+}
+
 }  // namespace hpimvp::cli

@@ -65,4 +65,7 @@ void load(const Session& session, hpim::HpimMachine& machine);
 // The operators of the plan as results call them.
 std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan);
 
+// What a message calls an operator of the plan: '12 "attention" of layer 3'.
+std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t index);
+
 }  // namespace hpimvp::cli

@@ -24,6 +24,8 @@ struct MachineServices {
   std::function<void(std::uint32_t code, std::uint64_t time_ps)> exit;
   // A sentence for the user: what went wrong inside a block, beyond what its registers say.
   std::function<void(const std::string&)> diagnostic;
+  // What such a sentence calls an operation of a command; null: its number.
+  std::function<std::string(std::uint32_t operation)> operation_name;
 };
 
 // The sockets and ports may be null where the block has none. They belong to the module.

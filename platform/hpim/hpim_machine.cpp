@@ -116,6 +116,7 @@ MachineServices HpimMachine::make_services() {
   services.diagnostic = [this](const std::string& sentence) {
     if (options_.on_diagnostic) options_.on_diagnostic(sentence);
   };
+  services.operation_name = options_.operation_name;
   services.exit = [this](std::uint32_t code, std::uint64_t time_ps) {
     if (final_status_) return;
     stop(StopReason::kExit, "");

@@ -43,6 +43,9 @@ struct MachineOptions {
   std::function<void(const peripherals::Marker&)> on_marker;
   // A sentence about what went wrong inside a block, such as a trap of a tile.
   std::function<void(const std::string&)> on_diagnostic;
+  // What such a sentence calls an operation of a command: "12 \"attention\" of layer 3". Null: its
+  // number.
+  std::function<std::string(std::uint32_t operation)> operation_name;
 };
 
 enum class StopReason {

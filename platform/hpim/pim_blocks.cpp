@@ -73,7 +73,7 @@ BlockType dispatcher_type() {
     const std::string& name = context.instance.name;
     auto dispatcher = std::make_unique<SramPimDispatcher>(
         name.c_str(), tile_config(context.config()), std::move(tiles));
-    dispatcher->set_diagnostic(context.services.diagnostic);
+    dispatcher->set_diagnostic(context.services.diagnostic, context.services.operation_name);
     return built_with_activity(std::move(dispatcher), name);
   };
   return type;

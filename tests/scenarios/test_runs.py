@@ -4,6 +4,7 @@ import bisect
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -135,6 +136,58 @@ class Modes(ToolTest):
     def test_so_they_do_on_another_machine(self):
         self.compare("workload.output_tokens=20", "machine.hbm.stacks=2", "machine.sram_pim.tiles=3",
                      "machine.hbm.device=hbm3_attacc", "machine.host.quantum_us=10")
+
+
+class Tiles(ToolTest):
+    def test_the_watchdog_names_tile_place_instruction_and_operator(self):
+        for limit in ("max_cycles=300", "max_instructions=50"):
+            with self.subTest(limit):
+                out = os.path.join(self.folder, "stopped")
+                done = self.tool("run", FIRST_LIGHT, "--quiet", "--out", out,
+                                 "--set", "machine.sram_pim." + limit, exit_code=1)
+                self.assertRegex(done.stderr, r"tile \d+ stopped at 0x[0-9a-f]+ \([a-z].*\): "
+                                              r"WATCHDOG 0x[0-9a-f]+, in operator \d+ \".+\" of layer 0")
+                result = self.result(out)
+                self.assertEqual(result["status"], "firmware_error")
+                self.assertIn("WATCHDOG", result["diagnostics"][0])
+                self.assertIn("trap WATCHDOG at program counter", result["text"])
+
+    def test_what_tiles_did_and_used_adds_up(self):
+        result = self.run_scenario(FIRST_LIGHT, "tiles", "workload.output_tokens=8")
+        energy = result["energy"]["components"]
+        for name, tile in result["components"].items():
+            if not re.fullmatch(r"tile\d+", name):
+                continue
+            self.assertEqual(tile["wait_cycles"],
+                             tile["sync_wait_cycles"] + tile["unit_busy_wait_cycles"] +
+                             tile["transfer_wait_cycles"])
+            for unit in ("vector", "pim", "tcu", "transpose", "transfer"):
+                self.assertLessEqual(tile[unit + "_cycles"], tile["cycles"])
+            picojoules = {
+                "tcu": 0.32 * tile["tcu_macs"],
+                "pim": 0.067 * tile["pim_macs"],
+                "vector": 0.34 * (tile["vector_elements"] - tile["special_elements"]),
+                "special": 3.4 * tile["special_elements"],
+                "sram_read": 0.14 * 8 * tile["sram_read_bytes"],
+                "sram_write": 0.14 * 8 * tile["sram_write_bytes"],
+                "control": 6 * tile["instructions"],
+            }
+            for use, value in picojoules.items():
+                self.assertAlmostEqual(energy[name][use + "_j"], value * 1e-12, delta=1e-15 + value * 1e-18)
+            self.assertAlmostEqual(energy[name]["total_j"], sum(picojoules.values()) * 1e-12,
+                                   delta=1e-15 + sum(picojoules.values()) * 1e-18)
+        self.assertGreater(result["components"]["tile0"]["pim_macs"], 0)
+        self.assertGreater(energy["tile0"]["total_j"], 0)
+
+    def test_fewer_banks_cost_time_and_no_bit(self):
+        settings = ("workload.output_tokens=8", "data=functional")
+        many = self.run_scenario(FIRST_LIGHT, "many", *settings)
+        few = self.run_scenario(FIRST_LIGHT, "few", *settings, "machine.sram_pim.banks=1",
+                                "machine.sram_pim.bank_port_bytes=16")
+        self.assertEqual(many["text"], few["text"])
+        self.assertGreater(few["components"]["tile0"]["port_conflict_cycles"],
+                           many["components"]["tile0"]["port_conflict_cycles"])
+        self.assertGreater(few["time"]["total_cycles"], many["time"]["total_cycles"])
 
 
 class Dram(ToolTest):
