@@ -85,7 +85,7 @@ void check_report(const Broken& broken, std::uint32_t offset, const std::string&
   CHECK(broken.uart.find("PROGRAM_TRAP") != std::string::npos);
   CHECK(broken.uart.find("trap " + cause) != std::string::npos);
   CHECK(broken.uart.find("of layer 0") != std::string::npos);
-  std::snprintf(place, sizeof place, "at program counter %#x", broken.entry + offset);
+  std::snprintf(place, sizeof place, "at program counter 0x%016x", broken.entry + offset);
   CHECK(broken.uart.find(place) != std::string::npos);
 }
 
