@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace hpimvp::hbm_pim {
 
@@ -56,6 +57,10 @@ MemoryController::MemoryController(const DeviceDescription& device, const Contro
       pseudo_channel_(pseudo_channel),
       queues_{RequestQueue(device.organisation.banks(), config.read_queue),
               RequestQueue(device.organisation.banks(), config.write_queue)},
+      columns_(device.organisation.banks(), DramCommand::kRead),
+      activates_(device.organisation.banks(), DramCommand::kActivate),
+      precharges_(device.organisation.banks(), DramCommand::kPrecharge),
+      closing_(device.organisation.banks(), DramCommand::kPrecharge),
       refresh_(schedule_of(device, config)),
       refreshed_banks_(device.organisation.banks(), 0) {}
 
@@ -72,6 +77,8 @@ void MemoryController::push(const MemoryRequest& request) {
   ordered.arrival = now_;
   ordered.order = pushed_++;
   queues_[request.write].push(bank, ordered);
+  if (request.write == draining_) note_needs(bank);
+  note_closing(bank);
   decided_ = false;
 }
 
@@ -222,7 +229,7 @@ MemoryController::Choice MemoryController::choose_for_requests() {
   Choice best;
   if (config_.refresh == RefreshPolicy::kPerBank) consider_bank_refresh(best);
   choose_direction();
-  consider_banks(best);
+  consider_requests(best);
   if (config_.page_policy == PagePolicy::kClosed) consider_closing(best);
   if (config_.power_down_after != 0 && idle() && refresh_.owed() == 0) consider_power_down(best);
   return best;
@@ -246,53 +253,79 @@ void MemoryController::choose_direction() {
   } else {
     draining_ = writes.size() >= config_.drain_from || (reads.empty() && !writes.empty());
   }
-  if (draining_ != was_draining) ++counters_.turnarounds;
+  if (draining_ != was_draining) {
+    ++counters_.turnarounds;
+    starving_bank_ = kNone;
+    note_all_needs();
+  }
   const RequestQueue& served = queues_[draining_];
-  starving_ = starves(served) ? served.oldest() : kNone;
-  starving_bank_ = starving_ == kNone ? kNone : organisation_.bank_index(served[starving_].address);
+  const std::uint32_t starving = starves(served) ? served.oldest() : kNone;
+  if (starving != starving_ || draining_ != was_draining) set_starving(starving);
 }
 
-// The hot loop: one candidate for each bank that requests wait for.
-void MemoryController::consider_banks(Choice& best) const {
+void MemoryController::set_starving(std::uint32_t entry) {
+  const std::uint32_t bank_before = starving_bank_;
+  starving_ = entry;
+  starving_bank_ =
+      entry == kNone ? kNone : organisation_.bank_index(queues_[draining_][entry].address);
+  if (bank_before != kNone) note_needs(bank_before);
+  if (starving_bank_ != kNone) note_needs(starving_bank_);
+}
+
+// The command that serves the bank's requests next, if any, is a candidate from now on, and no
+// other.
+void MemoryController::note_needs(std::uint32_t bank) {
   const RequestQueue& queue = queues_[draining_];
-  const DramCommand column = draining_ ? DramCommand::kWrite : DramCommand::kRead;
-  const auto from_now = [this](DramCommand command) {
-    return std::max(now_, timing_.earliest_in_pseudo_channel(command));
-  };
-  const Cycle column_from = from_now(column);
-  const Cycle activate_from = from_now(DramCommand::kActivate);
-  const Cycle precharge_from = from_now(DramCommand::kPrecharge);
-  for (const std::uint32_t bank : queue.active_banks()) {
-    if (bank == refresh_bank_) continue;
-    std::uint32_t entry = queue.hit_of(bank);
-    DramCommand command = column;
-    Cycle from = column_from;
-    if (bank == starving_bank_) {
-      entry = queue[starving_].address.row == timing_.open_row(bank) ? starving_ : kNone;
-    }
-    if (entry == kNone) {
-      const bool closed = timing_.open_row(bank) == CommandTiming::kNoRow;
-      entry = bank == starving_bank_ ? starving_ : queue.oldest_of(bank);
-      command = closed ? DramCommand::kActivate : DramCommand::kPrecharge;
-      from = closed ? activate_from : precharge_from;
-    }
-    if (from > best.cycle) continue;
-    const Cycle cycle = std::max(from, timing_.earliest_in_bank(command, bank));
-    if (cycle > best.cycle) continue;
-    const std::uint64_t order = (command == column ? kColumn : kRow) + queue[entry].order;
-    if (cycle < best.cycle || order < best.order) {
-      best = {cycle, order, command, entry, queue[entry].address};
+  BankCandidates* need = nullptr;
+  std::uint32_t entry = kNone;
+  if (queue.has(bank) && bank != refresh_bank_) {
+    const std::uint32_t row = queue.open_row(bank);
+    const bool starving = bank == starving_bank_;
+    entry = starving ? starving_ : queue.hit_of(bank);
+    if (entry == kNone) entry = queue.oldest_of(bank);
+    need = row == kNone ? &activates_ : queue[entry].address.row == row ? &columns_ : &precharges_;
+  }
+  for (BankCandidates* candidates : {&columns_, &activates_, &precharges_}) {
+    if (candidates != need) candidates->remove(bank);
+  }
+  if (need != nullptr) need->set(bank, queue[entry].order, entry, timing_, now_);
+}
+
+void MemoryController::note_closing(std::uint32_t bank) {
+  if (config_.page_policy != PagePolicy::kClosed) return;
+  if (queues_[0].open_row(bank) == kNone || queues_[0].hit_of(bank) != kNone ||
+      queues_[1].hit_of(bank) != kNone) {
+    closing_.remove(bank);
+  } else {
+    closing_.set(bank, bank, kNone, timing_, now_);
+  }
+}
+
+void MemoryController::note_all_needs() {
+  columns_.reset(draining_ ? DramCommand::kWrite : DramCommand::kRead);
+  activates_.reset(DramCommand::kActivate);
+  precharges_.reset(DramCommand::kPrecharge);
+  for (const std::uint32_t bank : queues_[draining_].active_banks()) note_needs(bank);
+}
+
+void MemoryController::consider_requests(Choice& best) {
+  const RequestQueue& queue = queues_[draining_];
+  for (BankCandidates* candidates : {&columns_, &activates_, &precharges_}) {
+    if (candidates->empty()) continue;
+    const BankCandidates::Candidate& first = candidates->first(timing_, now_);
+    const std::uint64_t order = (candidates == &columns_ ? kColumn : kRow) + first.order;
+    if (first.cycle < best.cycle || (first.cycle == best.cycle && order < best.order)) {
+      best = {first.cycle, order, candidates->command(), first.tag, queue[first.tag].address};
     }
   }
 }
 
-void MemoryController::consider_closing(Choice& best) const {
-  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
-    if (timing_.open_row(bank) == CommandTiming::kNoRow || queues_[0].hit_of(bank) != kNone ||
-        queues_[1].hit_of(bank) != kNone) {
-      continue;
-    }
-    consider(best, DramCommand::kPrecharge, organisation_.bank_address(bank), kSpare);
+void MemoryController::consider_closing(Choice& best) {
+  if (closing_.empty()) return;
+  const BankCandidates::Candidate& first = closing_.first(timing_, now_);
+  if (first.cycle < best.cycle) {
+    best = {first.cycle, kSpare, DramCommand::kPrecharge, kNone,
+            organisation_.bank_address(first.bank)};
   }
 }
 
@@ -311,25 +344,29 @@ bool MemoryController::is_unused(std::uint32_t bank) const {
 }
 
 // Each bank once a round; one that no request waits for if there is such a bank.
-void MemoryController::choose_refresh_bank() {
-  if (refresh_bank_ != kNone && (refresh_.urgent() || is_unused(refresh_bank_))) return;
-  refresh_bank_ = kNone;
+std::uint32_t MemoryController::bank_to_refresh() const {
+  if (refresh_.owed() == 0) return kNone;
+  const bool urgent = refresh_.urgent();
+  if (refresh_bank_ != kNone && (urgent || is_unused(refresh_bank_))) return refresh_bank_;
+  std::uint32_t chosen = kNone;
   for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
     if (refreshed_banks_[bank] != 0) continue;
-    if (is_unused(bank)) {
-      refresh_bank_ = bank;
-      return;
-    }
-    if (refresh_.urgent() && refresh_bank_ == kNone) refresh_bank_ = bank;
+    if (is_unused(bank)) return bank;
+    if (urgent && chosen == kNone) chosen = bank;
   }
+  return chosen;
+}
+
+// Requests of the bank that is to be refreshed must wait.
+void MemoryController::set_refresh_bank(std::uint32_t bank) {
+  const std::uint32_t before = std::exchange(refresh_bank_, bank);
+  if (before == bank) return;
+  if (before != kNone) note_needs(before);
+  if (bank != kNone) note_needs(bank);
 }
 
 void MemoryController::consider_bank_refresh(Choice& best) {
-  if (refresh_.owed() == 0) {
-    refresh_bank_ = kNone;
-    return;
-  }
-  choose_refresh_bank();
+  set_refresh_bank(bank_to_refresh());
   if (refresh_bank_ == kNone) return;
   const bool open = timing_.open_row(refresh_bank_) != CommandTiming::kNoRow;
   consider(best, open ? DramCommand::kPrecharge : DramCommand::kRefreshBank,
@@ -373,7 +410,11 @@ void MemoryController::note_column(const Choice& choice) {
   const bool write = choice.command == DramCommand::kWrite;
   RequestQueue& queue = queues_[write];
   const std::uint64_t id = queue[choice.entry].id;
-  queue.remove(organisation_.bank_index(choice.address), choice.entry);
+  const std::uint32_t bank = organisation_.bank_index(choice.address);
+  queue.remove(bank, choice.entry);
+  if (choice.entry == starving_) starving_ = starving_bank_ = kNone;
+  note_needs(bank);
+  note_closing(bank);
   if (completions_.notify != nullptr) {
     completions_.notify(completions_.context,
                         {id, choice.cycle + (write ? write_data_ : read_data_)});
@@ -382,14 +423,17 @@ void MemoryController::note_column(const Choice& choice) {
 
 void MemoryController::note_rows(const Choice& choice) {
   if (choice.command == DramCommand::kPrechargeAll) {
-    for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
-      for (RequestQueue& queue : queues_) queue.set_open_row(bank, kNone);
-    }
+    for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) set_open_row(bank, kNone);
     return;
   }
-  const std::uint32_t bank = organisation_.bank_index(choice.address);
-  const std::uint32_t row = choice.command == DramCommand::kActivate ? choice.address.row : kNone;
+  const bool opens = choice.command == DramCommand::kActivate;
+  set_open_row(organisation_.bank_index(choice.address), opens ? choice.address.row : kNone);
+}
+
+void MemoryController::set_open_row(std::uint32_t bank, std::uint32_t row) {
   for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
+  note_needs(bank);
+  note_closing(bank);
 }
 
 void MemoryController::note_refresh(const Choice& choice) {
@@ -399,7 +443,7 @@ void MemoryController::note_refresh(const Choice& choice) {
   }
   refresh_.pay(1);
   refreshed_banks_[refresh_bank_] = 1;
-  refresh_bank_ = kNone;
+  set_refresh_bank(kNone);
   if (++refreshed_in_round_ == organisation_.banks()) {
     refreshed_in_round_ = 0;
     std::fill(refreshed_banks_.begin(), refreshed_banks_.end(), 0);
@@ -434,19 +478,18 @@ bool MemoryController::amid_refreshes() const {
   return refreshing_ && schedule.owed() > 0 && !schedule.urgent();
 }
 
-void MemoryController::take_over_rows() {
-  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
-    for (RequestQueue& queue : queues_) queue.set_open_row(bank, timing_.open_row(bank));
-  }
-}
-
 void MemoryController::resume(const PseudoChannelState& state) {
   if (state.now == now_) return;  // GEMVs without commands
   decided_ = false;
   timing_ = state.timing;
   refresh_ = state.refresh;
   refreshing_ = false;
-  take_over_rows();
+  // Candidates are found anew, too: the new timing knows nothing of theirs.
+  note_all_needs();
+  closing_.reset(DramCommand::kPrecharge);
+  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+    set_open_row(bank, timing_.open_row(bank));
+  }
   // PIM_OUT.
   now_ = state.now - pim_out_;
   mode_since_ = now_;

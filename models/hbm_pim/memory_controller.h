@@ -25,6 +25,7 @@
 #include <span>
 #include <vector>
 
+#include "models/hbm_pim/bank_candidates.h"
 #include "models/hbm_pim/command_timing.h"
 #include "models/hbm_pim/pim_command_source.h"
 #include "models/hbm_pim/pseudo_channel_state.h"
@@ -160,7 +161,7 @@ class MemoryController {
     Cycle cycle = ~Cycle{0};
     std::uint64_t order = ~std::uint64_t{0};  // urgency and age
     DramCommand command = DramCommand::kCount;
-    std::uint32_t entry = RequestQueue::kNone;
+    std::uint32_t entry = RequestQueue::kNone;  // of the queue being served
     CommandAddress address;
   };
 
@@ -170,8 +171,8 @@ class MemoryController {
   Choice choose_for_requests();
   void consider(Choice& best, DramCommand command, const CommandAddress& address,
                 std::uint64_t order) const;
-  void consider_banks(Choice& best) const;
-  void consider_closing(Choice& best) const;
+  void consider_requests(Choice& best);
+  void consider_closing(Choice& best);
   void consider_bank_refresh(Choice& best);
   void consider_power_down(Choice& best) const;
   // The command, or PREA first if banks are open.
@@ -179,11 +180,16 @@ class MemoryController {
 
   void choose_direction();
   bool starves(const RequestQueue& queue) const;
+  void set_starving(std::uint32_t entry);
+  void set_refresh_bank(std::uint32_t bank);
+  void note_needs(std::uint32_t bank);
+  void note_closing(std::uint32_t bank);
+  void note_all_needs();
   bool wants_pim();
   bool leaves_pim();
   bool pim_has_next();
   void update_all_bank_refresh();
-  void choose_refresh_bank();
+  std::uint32_t bank_to_refresh() const;
   bool is_unused(std::uint32_t bank) const;
 
   void issue(const Choice& choice);
@@ -192,7 +198,7 @@ class MemoryController {
   void note_refresh(const Choice& choice);
   void note_mode(const Choice& choice);
   bool amid_refreshes() const;
-  void take_over_rows();
+  void set_open_row(std::uint32_t bank, std::uint32_t row);
 
   CommandTiming timing_;
   ControllerConfig config_;
@@ -215,6 +221,13 @@ class MemoryController {
   std::uint32_t starving_ = RequestQueue::kNone;  // entry of the queue being served
   std::uint32_t starving_bank_ = RequestQueue::kNone;
   Cycle last_activity_ = 0;
+
+  // What banks need for the queue being served, kept up to date with every change of queues, rows,
+  // direction and exceptions (starving_, refresh_bank_): RD or WR, ACT, PRE.
+  BankCandidates columns_;
+  BankCandidates activates_;
+  BankCandidates precharges_;
+  BankCandidates closing_;  // kClosed: PRE of rows that no request waits for
 
   RefreshSchedule refresh_;
   bool refreshing_ = false;                    // all banks, until nothing is owed

@@ -36,6 +36,8 @@ class RequestQueue {
   // The oldest request of the bank for its open row.
   std::uint32_t hit_of(std::uint32_t bank) const { return banks_[bank].hit; }
   const MemoryRequest& operator[](std::uint32_t entry) const { return entries_[entry].request; }
+  // As set_open_row() said last; kNone: closed.
+  std::uint32_t open_row(std::uint32_t bank) const { return banks_[bank].open_row; }
   // The oldest request for exactly this address.
   std::uint32_t find(std::uint32_t bank, const CommandAddress& address) const;
 
