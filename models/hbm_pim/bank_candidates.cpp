@@ -1,7 +1,5 @@
 #include "models/hbm_pim/bank_candidates.h"
 
-#include <algorithm>
-
 namespace hpimvp::hbm_pim {
 
 void BankCandidates::reset(DramCommand command) {
@@ -26,10 +24,9 @@ void BankCandidates::set(std::uint32_t bank, std::uint64_t order, std::uint32_t 
   if (first_.bank == bank) first_ = {};
   if (first_.bank == kNone) return;
   // What is remembered of the first may be too early by now, but then first() notices.
-  const Cycle cycle = cycle_of(bank, timing, from(timing, now));
-  if (cycle < first_.cycle || (cycle == first_.cycle && order < first_.order)) {
-    first_ = {cycle, order, bank, tag};
-  }
+  const Cycle cycle = std::max(from(timing, now), timing.earliest_in_bank(command_, bank));
+  const Precedence precedence = precedence_of(cycle, order);
+  if (precedence < first_.precedence) first_ = {precedence, bank, tag};
 }
 
 void BankCandidates::take_out(std::uint32_t bank) {
@@ -46,21 +43,18 @@ void BankCandidates::take_out(std::uint32_t bank) {
   if (first_.bank == bank) first_ = {};
 }
 
-// The hot loop: without branches that depend on what the banks are ready for.
-void BankCandidates::search(const CommandTiming& timing, Cycle from) {
-  Cycle best_cycle = ~Cycle{0};
-  std::uint64_t best_order = ~std::uint64_t{0};
-  std::uint32_t best = 0;
+// The hot loop: no branch in it depends on who is ready when.
+void BankCandidates::search(const CommandTiming& timing, Cycle now) {
+  const Cycle from = this->from(timing, now);
+  Precedence best = ~Precedence{0};
+  std::uint32_t place = 0;
   for (std::uint32_t i = 0; i < size_; ++i) {
-    const Cycle cycle = cycle_of(banks_[i].bank, timing, from);
-    const std::uint64_t order = banks_[i].order;
-    const bool better = (cycle < best_cycle) | ((cycle == best_cycle) & (order < best_order));
-    best_cycle = better ? cycle : best_cycle;
-    best_order = better ? order : best_order;
-    best = better ? i : best;
+    const Cycle cycle = std::max(from, timing.earliest_in_bank(command_, banks_[i].bank));
+    const Precedence precedence = precedence_of(cycle, banks_[i].order);
+    place = precedence < best ? i : place;
+    best = std::min(precedence, best);
   }
-  first_ = size_ == 0 ? Candidate{}
-                      : Candidate{best_cycle, best_order, banks_[best].bank, banks_[best].tag};
+  first_ = {best, banks_[place].bank, banks_[place].tag};
 }
 
 }  // namespace hpimvp::hbm_pim

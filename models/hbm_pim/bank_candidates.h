@@ -8,6 +8,7 @@
 // that need this command, not all.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -15,14 +16,24 @@
 
 namespace hpimvp::hbm_pim {
 
+// Which command goes first, as one number: the smaller one, that of the earlier cycle, at the same
+// cycle that of the smaller order.
+using Precedence = unsigned __int128;
+
+constexpr Precedence precedence_of(std::uint64_t cycle, std::uint64_t order) {
+  return Precedence{cycle} << 64 | order;
+}
+constexpr std::uint64_t cycle_of(Precedence precedence) {
+  return static_cast<std::uint64_t>(precedence >> 64);
+}
+
 class BankCandidates {
  public:
   using Cycle = CommandTiming::Cycle;
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
 
   struct Candidate {
-    Cycle cycle = ~Cycle{0};
-    std::uint64_t order = ~std::uint64_t{0};  // its age: smaller goes first at the same cycle
+    Precedence precedence = ~Precedence{0};
     std::uint32_t bank = kNone;
     std::uint32_t tag = kNone;  // the controller's
   };
@@ -30,12 +41,11 @@ class BankCandidates {
   BankCandidates(std::uint32_t banks, DramCommand command) : banks_(banks), command_(command) {}
 
   DramCommand command() const { return command_; }
-  bool empty() const { return size_ == 0; }
 
   // No bank is left, and those to come need `command`.
   void reset(DramCommand command);
-  // The bank needs the command, for a request of this age. `now` is the first cycle at which it may
-  // go, as in first().
+  // The bank needs the command, with this order among those of the same cycle. `now` as for
+  // first().
   void set(std::uint32_t bank, std::uint64_t order, std::uint32_t tag, const CommandTiming& timing,
            Cycle now);
   // It does not, if it did before.
@@ -46,14 +56,12 @@ class BankCandidates {
   // The candidate that goes first from `now` on; that of no bank if there is none. Precondition:
   // `now` is not less than in earlier calls, and `timing` has only had commands issued since.
   const Candidate& first(const CommandTiming& timing, Cycle now) {
-    if (first_.bank == kNone || cycle_of(first_.bank, timing, from(timing, now)) != first_.cycle) {
-      search(timing, from(timing, now));
-    }
+    if (size_ != 0 && !is_still_first(timing, now)) search(timing, now);
     return first_;
   }
 
  private:
-  // Element i of banks_: the i-th bank that needs the command, and the place of bank i.
+  // Element i: the i-th bank that needs the command, and the place of bank i.
   struct Bank {
     std::uint64_t order = 0;
     std::uint32_t bank = 0;
@@ -64,11 +72,13 @@ class BankCandidates {
   Cycle from(const CommandTiming& timing, Cycle now) const {
     return std::max(now, timing.earliest_in_pseudo_channel(command_));
   }
-  Cycle cycle_of(std::uint32_t bank, const CommandTiming& timing, Cycle from) const {
-    return std::max(from, timing.earliest_in_bank(command_, bank));
+  bool is_still_first(const CommandTiming& timing, Cycle now) const {
+    if (first_.bank == kNone) return false;
+    const Cycle cycle = std::max(from(timing, now), timing.earliest_in_bank(command_, first_.bank));
+    return cycle == cycle_of(first_.precedence);
   }
   void take_out(std::uint32_t bank);
-  void search(const CommandTiming& timing, Cycle from);
+  void search(const CommandTiming& timing, Cycle now);
 
   std::vector<Bank> banks_;
   std::uint32_t size_ = 0;

@@ -20,7 +20,7 @@ constexpr std::uint32_t index_of(ConstraintLevel level) {
   return static_cast<std::uint32_t>(level);
 }
 
-// Which instances a command acts on besides the pseudo-channel.
+// Which instances a command acts on besides the pseudo-channel: an index of levels_of()'s table.
 enum class Scope : std::uint8_t { kPseudoChannel, kBank, kOperandGroup, kActivateGroup };
 
 constexpr std::array<Scope, kDramCommands> make_scopes() {
@@ -39,13 +39,36 @@ constexpr std::array<Scope, kDramCommands> make_scopes() {
 }
 constexpr std::array<Scope, kDramCommands> kScopes = make_scopes();
 
+// The levels that a path of instances goes through; kCount behind its end.
+constexpr std::uint32_t kPathLength = 4;
+using PathLevels = std::array<ConstraintLevel, kPathLength>;
+
+const PathLevels& levels_of(DramCommand command) {
+  using enum ConstraintLevel;
+  static constexpr PathLevels kLevels[] = {
+      {kPseudoChannel, kCount, kCount, kCount},
+      {kPseudoChannel, kStackId, kBankGroup, kBank},
+      {kPseudoChannel, kOperandGroup, kCount, kCount},
+      {kPseudoChannel, kOperandGroup, kActivateGroup, kCount},
+  };
+  return kLevels[static_cast<unsigned>(kScopes[index_of(command)])];
+}
+
 }  // namespace
 
 struct CommandTiming::Table {
-  // "A command `after` on this instance comes no earlier than `latency` from now."
+  // "A command `after` on the instance at this place of the path comes no earlier than `latency`
+  // from now."
   struct Push {
-    std::uint32_t after;
+    std::uint16_t place;
+    std::uint16_t after;
     std::uint32_t latency;
+  };
+  // The same for all other instances of the level, whose ready times lie from `begin` to `end`.
+  struct OtherPush {
+    Push push;
+    std::uint32_t begin;
+    std::uint32_t end;
   };
   struct Range {
     std::uint32_t begin = 0;
@@ -60,26 +83,38 @@ struct CommandTiming::Table {
     std::uint32_t history = 0;  // of instance 0, in history_; `length` numbers for each instance
     std::vector<std::uint32_t> after;
   };
+  // That a command counts for, on the instance at this place of its path.
+  struct WindowUse {
+    std::uint32_t window;
+    std::uint32_t place;
+  };
 
   DeviceDescription device;
   std::array<std::uint32_t, kConstraintLevels> first_instance{};
   std::array<std::uint32_t, kConstraintLevels> instances{};
+  // By command.
   std::vector<Push> pushes;
-  // By level and command.
-  std::array<std::array<Range, kDramCommands>, kConstraintLevels> same{};
-  std::array<std::array<Range, kDramCommands>, kConstraintLevels> other{};
+  std::array<Range, kDramCommands> pushes_of{};
+  std::vector<OtherPush> other_pushes;
+  std::array<Range, kDramCommands> other_pushes_of{};
   std::vector<Window> windows;
-  std::array<Range, kDramCommands> windows_of{};  // into window_list
-  std::vector<std::uint32_t> window_list;
+  std::vector<WindowUse> window_uses;
+  std::array<Range, kDramCommands> window_uses_of{};
   std::vector<BankPlace> bank_places;
   std::uint32_t all_instances = 0;
   std::uint32_t history_size = 0;
 
   Table(const DeviceDescription& description, std::string_view disabled);
 
+  // Where the ready times of an instance begin.
+  std::uint32_t begin_of(std::uint32_t level, std::uint32_t instance) const {
+    return (first_instance[level] + instance) * kStride;
+  }
+
  private:
   void lay_out_instances();
   void compile_pushes(std::string_view disabled);
+  void compile_pushes(DramCommand command, std::uint32_t place, std::string_view disabled);
   void compile_windows(std::string_view disabled);
 };
 
@@ -114,7 +149,7 @@ void CommandTiming::Table::lay_out_instances() {
   for (std::uint32_t bank = 0; bank < organisation.banks(); ++bank) {
     const std::uint32_t group = bank / organisation.banks_per_group;
     const auto place = [this](ConstraintLevel level, std::uint32_t instance) {
-      return (first_instance[index_of(level)] + instance) * kStride;
+      return begin_of(index_of(level), instance);
     };
     bank_places.push_back({place(ConstraintLevel::kStackId, group / organisation.bank_groups),
                            place(ConstraintLevel::kBankGroup, group),
@@ -123,27 +158,43 @@ void CommandTiming::Table::lay_out_instances() {
 }
 
 void CommandTiming::Table::compile_pushes(std::string_view disabled) {
-  for (std::uint32_t level = 0; level < kConstraintLevels; ++level) {
-    for (std::uint32_t command = 0; command < kDramCommands; ++command) {
-      for (const bool others : {false, true}) {
-        // Of several rows about the same pair of commands only the longest counts.
-        std::array<std::uint32_t, kDramCommands> longest{};
-        for (const ConstraintRow& row : device.constraints) {
-          if (row.name == disabled || row.window != 1 || index_of(row.level) != level ||
-              row.other_instances != others || (row.before >> command & 1) == 0) {
-            continue;
-          }
-          for (std::uint32_t after = 0; after < kDramCommands; ++after) {
-            if (row.after >> after & 1) longest[after] = std::max(longest[after], row.latency);
-          }
-        }
-        Range& range = (others ? other : same)[level][command];
-        range.begin = static_cast<std::uint32_t>(pushes.size());
-        for (std::uint32_t after = 0; after < kDramCommands; ++after) {
-          if (longest[after] != 0) pushes.push_back({after, longest[after]});
-        }
-        range.end = static_cast<std::uint32_t>(pushes.size());
-      }
+  for (std::uint32_t number = 0; number < kDramCommands; ++number) {
+    const auto command = static_cast<DramCommand>(number);
+    pushes_of[number].begin = static_cast<std::uint32_t>(pushes.size());
+    other_pushes_of[number].begin = static_cast<std::uint32_t>(other_pushes.size());
+    for (std::uint32_t place = 0; place < kPathLength; ++place) {
+      compile_pushes(command, place, disabled);
+    }
+    pushes_of[number].end = static_cast<std::uint32_t>(pushes.size());
+    other_pushes_of[number].end = static_cast<std::uint32_t>(other_pushes.size());
+  }
+}
+
+void CommandTiming::Table::compile_pushes(DramCommand command, std::uint32_t place,
+                                          std::string_view disabled) {
+  const ConstraintLevel level = levels_of(command)[place];
+  if (level == ConstraintLevel::kCount) return;
+  // Of several rows about the same pair of commands only the longest counts.
+  std::array<std::array<std::uint32_t, kDramCommands>, 2> longest{};  // on the same, on others
+  for (const ConstraintRow& row : device.constraints) {
+    if (row.name == disabled || row.window != 1 || row.level != level ||
+        (row.before & command_bit(command)) == 0) {
+      continue;
+    }
+    for (std::uint32_t after = 0; after < kDramCommands; ++after) {
+      std::uint32_t& latency = longest[row.other_instances][after];
+      if (row.after >> after & 1) latency = std::max(latency, row.latency);
+    }
+  }
+  for (std::uint32_t after = 0; after < kDramCommands; ++after) {
+    const auto push = [&](std::uint32_t latency) {
+      return Push{static_cast<std::uint16_t>(place), static_cast<std::uint16_t>(after), latency};
+    };
+    if (longest[0][after] != 0) pushes.push_back(push(longest[0][after]));
+    const std::uint32_t number = index_of(level);
+    if (longest[1][after] != 0 && instances[number] > 1) {
+      other_pushes.push_back(
+          {push(longest[1][after]), begin_of(number, 0), begin_of(number, instances[number])});
     }
   }
 }
@@ -159,20 +210,18 @@ void CommandTiming::Table::compile_windows(std::string_view disabled) {
     windows.push_back(std::move(window));
   }
   for (std::uint32_t command = 0; command < kDramCommands; ++command) {
-    windows_of[command].begin = static_cast<std::uint32_t>(window_list.size());
+    window_uses_of[command].begin = static_cast<std::uint32_t>(window_uses.size());
+    const auto& levels = levels_of(static_cast<DramCommand>(command));
     for (std::uint32_t i = 0; i < windows.size(); ++i) {
-      if (windows[i].before >> command & 1) window_list.push_back(i);
+      if ((windows[i].before >> command & 1) == 0) continue;
+      const auto place = std::find_if(levels.begin(), levels.end(), [&](ConstraintLevel level) {
+        return index_of(level) == windows[i].level;
+      });
+      window_uses.push_back({i, static_cast<std::uint32_t>(place - levels.begin())});
     }
-    windows_of[command].end = static_cast<std::uint32_t>(window_list.size());
+    window_uses_of[command].end = static_cast<std::uint32_t>(window_uses.size());
   }
 }
-
-// The instances that a command acts on, one a level, as numbers of all instances.
-struct CommandTiming::Path {
-  std::array<std::uint32_t, 4> instance;
-  std::array<std::uint32_t, 4> level;
-  std::uint32_t length;
-};
 
 CommandTiming::CommandTiming(const DeviceDescription& device, std::string_view disabled_constraint)
     : table_(std::make_shared<const Table>(device, disabled_constraint)),
@@ -186,100 +235,72 @@ CommandTiming::CommandTiming(const DeviceDescription& device, std::string_view d
 inline CommandTiming::Path CommandTiming::path(DramCommand command,
                                                const CommandAddress& address) const {
   const Table& table = *table_;
-  const DeviceOrganisation& organisation = table.device.organisation;
-  const auto at = [&table](ConstraintLevel level, std::uint32_t instance) {
-    return table.first_instance[index_of(level)] + instance;
-  };
   switch (kScopes[index_of(command)]) {
     case Scope::kBank: {
-      const std::uint32_t group = address.stack_id * organisation.bank_groups + address.bank_group;
-      return {{0, at(ConstraintLevel::kStackId, address.stack_id),
-               at(ConstraintLevel::kBankGroup, group),
-               at(ConstraintLevel::kBank, group * organisation.banks_per_group + address.bank)},
-              {index_of(ConstraintLevel::kPseudoChannel), index_of(ConstraintLevel::kStackId),
-               index_of(ConstraintLevel::kBankGroup), index_of(ConstraintLevel::kBank)},
-              4};
+      const BankPlace& place = bank_places_[table.device.organisation.bank_index(address)];
+      return {0, place.stack_id, place.bank_group, place.bank};
     }
     case Scope::kOperandGroup:
-      return {{0, at(ConstraintLevel::kOperandGroup, address.bank), 0, 0},
-              {index_of(ConstraintLevel::kPseudoChannel), index_of(ConstraintLevel::kOperandGroup),
-               0, 0},
-              2};
+      return {0, table.begin_of(index_of(ConstraintLevel::kOperandGroup), address.bank), 0, 0};
     case Scope::kActivateGroup:
-      return {
-          {0, at(ConstraintLevel::kOperandGroup, address.bank % table.device.pim.banks_per_unit),
-           at(ConstraintLevel::kActivateGroup, address.bank), 0},
-          {index_of(ConstraintLevel::kPseudoChannel), index_of(ConstraintLevel::kOperandGroup),
-           index_of(ConstraintLevel::kActivateGroup), 0},
-          3};
+      return {0,
+              table.begin_of(index_of(ConstraintLevel::kOperandGroup),
+                             address.bank % table.device.pim.banks_per_unit),
+              table.begin_of(index_of(ConstraintLevel::kActivateGroup), address.bank), 0};
     case Scope::kPseudoChannel:
       break;
   }
-  return {{0, 0, 0, 0}, {index_of(ConstraintLevel::kPseudoChannel), 0, 0, 0}, 1};
+  return {0, 0, 0, 0};
 }
 
 CommandTiming::Cycle CommandTiming::earliest(DramCommand command,
                                              const CommandAddress& address) const {
   const Path path = this->path(command, address);
   const Cycle* ready = ready_.data() + index_of(command);
-  Cycle latest = ready[0];
-  for (std::uint32_t i = 1; i < path.length; ++i) {
-    latest = std::max(latest, ready[path.instance[i] * kStride]);
-  }
-  return latest;
+  return std::max(std::max(ready[path[0]], ready[path[1]]),
+                  std::max(ready[path[2]], ready[path[3]]));
 }
 
 void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cycle cycle) {
   const Table& table = *table_;
   const Path path = this->path(command, address);
   const std::uint32_t number = index_of(command);
-  for (std::uint32_t i = 0; i < path.length; ++i) {
-    const Table::Range range = table.same[path.level[i]][number];
-    Cycle* ready = ready_.data() + path.instance[i] * kStride;
-    for (std::uint32_t entry = range.begin; entry < range.end; ++entry) {
-      const Table::Push push = table.pushes[entry];
-      ready[push.after] = std::max(ready[push.after], cycle + push.latency);
-    }
-    const Table::Range others = table.other[path.level[i]][number];
-    if (others.begin != others.end) push_to_others(path.level[i], path.instance[i], others, cycle);
+  Cycle* const ready = ready_.data();
+  const auto raise = [ready, cycle](std::uint32_t instance, const Table::Push& push) {
+    Cycle& time = ready[instance + push.after];
+    time = std::max(time, cycle + push.latency);
+  };
+  const Table::Range same = table.pushes_of[number];
+  for (std::uint32_t i = same.begin; i < same.end; ++i) {
+    const Table::Push& push = table.pushes[i];
+    raise(path[push.place], push);
   }
-  const Table::Range windows = table.windows_of[number];
+  const Table::Range others = table.other_pushes_of[number];
+  for (std::uint32_t i = others.begin; i < others.end; ++i) {
+    const Table::OtherPush& other = table.other_pushes[i];
+    for (std::uint32_t instance = other.begin; instance < other.end; instance += kStride) {
+      if (instance != path[other.push.place]) raise(instance, other.push);
+    }
+  }
+  const Table::Range windows = table.window_uses_of[number];
   for (std::uint32_t i = windows.begin; i < windows.end; ++i) {
-    push_window(table.windows[table.window_list[i]], path, cycle);
+    const Table::WindowUse& use = table.window_uses[i];
+    push_window(table.windows[use.window], path[use.place], cycle);
   }
   change_rows(command, address);
 }
 
-template <typename Range>
-void CommandTiming::push_to_others(std::uint32_t level, std::uint32_t instance, const Range& range,
-                                   Cycle cycle) {
-  const Table& table = *table_;
-  const std::uint32_t first = table.first_instance[level];
-  for (std::uint32_t other = first; other < first + table.instances[level]; ++other) {
-    if (other == instance) continue;
-    Cycle* ready = ready_.data() + other * kStride;
-    for (std::uint32_t entry = range.begin; entry < range.end; ++entry) {
-      const Table::Push push = table.pushes[entry];
-      ready[push.after] = std::max(ready[push.after], cycle + push.latency);
-    }
-  }
-}
-
 template <typename Window>
-void CommandTiming::push_window(const Window& window, const Path& path, Cycle cycle) {
-  std::uint32_t instance = 0;
-  for (std::uint32_t i = 0; i < path.length; ++i) {
-    if (path.level[i] == window.level) instance = path.instance[i];
-  }
-  const std::uint32_t within = instance - table_->first_instance[window.level];
+void CommandTiming::push_window(const Window& window, std::uint32_t instance, Cycle cycle) {
+  const std::uint32_t within = instance / kStride - table_->first_instance[window.level];
   Cycle* history = history_.data() + window.history + within * window.length;
   for (std::uint32_t i = window.length - 1; i > 0; --i) history[i] = history[i - 1];
   history[0] = cycle + 1;
   const Cycle oldest = history[window.length - 1];
   if (oldest == 0) return;
-  Cycle* ready = ready_.data() + instance * kStride;
   for (const std::uint32_t after : window.after) {
-    ready[after] = std::max(ready[after], oldest - 1 + window.latency);
+    Cycle& ready = ready_[instance + after];
+    ready = std::max(ready, oldest - 1 + window.latency);
   }
 }
 

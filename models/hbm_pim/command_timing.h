@@ -66,7 +66,9 @@ class CommandTiming {
 
  private:
   struct Table;  // the compiled constraints, shared by copies
-  struct Path;
+  // The instances that a command acts on, from the pseudo-channel down: where their ready times
+  // begin. Behind its end the pseudo-channel's again.
+  using Path = std::array<std::uint32_t, 4>;
   // Where the ready times of a bank's instances begin.
   struct BankPlace {
     std::uint32_t stack_id;
@@ -75,10 +77,8 @@ class CommandTiming {
   };
 
   Path path(DramCommand command, const CommandAddress& address) const;
-  template <typename Range>
-  void push_to_others(std::uint32_t level, std::uint32_t instance, const Range& range, Cycle cycle);
   template <typename Window>
-  void push_window(const Window& window, const Path& path, Cycle cycle);
+  void push_window(const Window& window, std::uint32_t instance, Cycle cycle);
   void change_rows(DramCommand command, const CommandAddress& address);
   void open_group(const CommandAddress& address);
   void close_operand_group(std::uint32_t operand_group);

@@ -76,9 +76,10 @@ void MemoryController::push(const MemoryRequest& request) {
   MemoryRequest ordered = request;
   ordered.arrival = now_;
   ordered.order = pushed_++;
-  queues_[request.write].push(bank, ordered);
-  if (request.write == draining_) note_needs(bank);
-  note_closing(bank);
+  RequestQueue& queue = queues_[request.write];
+  const std::uint32_t entry = queue.push(bank, ordered);
+  // Others of its bank that are served before it stay so.
+  if (entry == queue.hit_of(bank) || entry == queue.oldest_of(bank)) note_needs(bank);
   decided_ = false;
 }
 
@@ -104,7 +105,7 @@ bool MemoryController::issue_next(Cycle until) {
     }
     // What falls due in between may change the choice.
     const Cycle horizon = std::min(until, refresh_.next_due());
-    if (decision_.cycle < horizon) {
+    if (decision_.cycle() < horizon) {
       decided_ = false;
       issue(decision_);
       return true;
@@ -117,10 +118,9 @@ bool MemoryController::issue_next(Cycle until) {
 
 void MemoryController::consider(Choice& best, DramCommand command, const CommandAddress& address,
                                 std::uint64_t order) const {
-  const Cycle cycle = std::max(now_, timing_.earliest(command, address));
-  if (cycle < best.cycle || (cycle == best.cycle && order < best.order)) {
-    best = {cycle, order, command, kNone, address};
-  }
+  const Precedence precedence =
+      precedence_of(std::max(now_, timing_.earliest(command, address)), order);
+  if (precedence < best.precedence) best = {precedence, command, kNone, address};
 }
 
 MemoryController::Choice MemoryController::when_all_closed(DramCommand command) const {
@@ -253,14 +253,14 @@ void MemoryController::choose_direction() {
   } else {
     draining_ = writes.size() >= config_.drain_from || (reads.empty() && !writes.empty());
   }
+  const std::uint32_t starving =
+      (draining_ ? write_starves : read_starves) ? queues_[draining_].oldest() : kNone;
   if (draining_ != was_draining) {
     ++counters_.turnarounds;
-    starving_bank_ = kNone;
+    set_starving(kNone);
     note_all_needs();
   }
-  const RequestQueue& served = queues_[draining_];
-  const std::uint32_t starving = starves(served) ? served.oldest() : kNone;
-  if (starving != starving_ || draining_ != was_draining) set_starving(starving);
+  if (starving != starving_) set_starving(starving);
 }
 
 void MemoryController::set_starving(std::uint32_t entry) {
@@ -279,25 +279,27 @@ void MemoryController::note_needs(std::uint32_t bank) {
   BankCandidates* need = nullptr;
   std::uint32_t entry = kNone;
   if (queue.has(bank) && bank != refresh_bank_) {
-    const std::uint32_t row = queue.open_row(bank);
-    const bool starving = bank == starving_bank_;
-    entry = starving ? starving_ : queue.hit_of(bank);
+    entry = bank == starving_bank_ ? starving_ : queue.hit_of(bank);
     if (entry == kNone) entry = queue.oldest_of(bank);
+    const std::uint32_t row = queue.open_row(bank);
     need = row == kNone ? &activates_ : queue[entry].address.row == row ? &columns_ : &precharges_;
   }
   for (BankCandidates* candidates : {&columns_, &activates_, &precharges_}) {
     if (candidates != need) candidates->remove(bank);
   }
-  if (need != nullptr) need->set(bank, queue[entry].order, entry, timing_, now_);
+  if (need != nullptr) {
+    const std::uint64_t order = (need == &columns_ ? kColumn : kRow) + queue[entry].order;
+    need->set(bank, order, entry, timing_, now_);
+  }
+  if (config_.page_policy == PagePolicy::kClosed) note_closing(bank);
 }
 
 void MemoryController::note_closing(std::uint32_t bank) {
-  if (config_.page_policy != PagePolicy::kClosed) return;
   if (queues_[0].open_row(bank) == kNone || queues_[0].hit_of(bank) != kNone ||
       queues_[1].hit_of(bank) != kNone) {
     closing_.remove(bank);
   } else {
-    closing_.set(bank, bank, kNone, timing_, now_);
+    closing_.set(bank, kSpare + bank, kNone, timing_, now_);
   }
 }
 
@@ -305,26 +307,31 @@ void MemoryController::note_all_needs() {
   columns_.reset(draining_ ? DramCommand::kWrite : DramCommand::kRead);
   activates_.reset(DramCommand::kActivate);
   precharges_.reset(DramCommand::kPrecharge);
-  for (const std::uint32_t bank : queues_[draining_].active_banks()) note_needs(bank);
+  const RequestQueue& queue = queues_[draining_];
+  for (std::uint32_t entry = queue.oldest(); entry != kNone; entry = queue.next(entry)) {
+    const std::uint32_t bank = organisation_.bank_index(queue[entry].address);
+    if (queue.oldest_of(bank) == entry) note_needs(bank);
+  }
 }
 
 void MemoryController::consider_requests(Choice& best) {
-  const RequestQueue& queue = queues_[draining_];
-  for (BankCandidates* candidates : {&columns_, &activates_, &precharges_}) {
-    if (candidates->empty()) continue;
-    const BankCandidates::Candidate& first = candidates->first(timing_, now_);
-    const std::uint64_t order = (candidates == &columns_ ? kColumn : kRow) + first.order;
-    if (first.cycle < best.cycle || (first.cycle == best.cycle && order < best.order)) {
-      best = {first.cycle, order, candidates->command(), first.tag, queue[first.tag].address};
-    }
+  const BankCandidates::Candidate* first = &columns_.first(timing_, now_);
+  DramCommand command = columns_.command();
+  for (BankCandidates* candidates : {&activates_, &precharges_}) {
+    const BankCandidates::Candidate& other = candidates->first(timing_, now_);
+    const bool before = other.precedence < first->precedence;
+    first = before ? &other : first;
+    command = before ? candidates->command() : command;
+  }
+  if (first->precedence < best.precedence) {
+    best = {first->precedence, command, first->tag, queues_[draining_][first->tag].address};
   }
 }
 
 void MemoryController::consider_closing(Choice& best) {
-  if (closing_.empty()) return;
   const BankCandidates::Candidate& first = closing_.first(timing_, now_);
-  if (first.cycle < best.cycle) {
-    best = {first.cycle, kSpare, DramCommand::kPrecharge, kNone,
+  if (cycle_of(first.precedence) < best.cycle()) {
+    best = {first.precedence, DramCommand::kPrecharge, kNone,
             organisation_.bank_address(first.bank)};
   }
 }
@@ -332,8 +339,9 @@ void MemoryController::consider_closing(Choice& best) {
 void MemoryController::consider_power_down(Choice& best) const {
   const Cycle from = std::max(last_activity_ + config_.power_down_after,
                               timing_.earliest(DramCommand::kPowerDownEnter, {}));
-  if (std::max(from, now_) < best.cycle) {
-    best = {std::max(from, now_), kSpare, DramCommand::kPowerDownEnter, kNone, {}};
+  const Cycle cycle = std::max(from, now_);
+  if (cycle < best.cycle()) {
+    best = {precedence_of(cycle, kSpare), DramCommand::kPowerDownEnter, kNone, {}};
   }
 }
 
@@ -376,11 +384,12 @@ void MemoryController::consider_bank_refresh(Choice& best) {
 // --- Issue
 
 void MemoryController::issue(const Choice& choice) {
-  now_ = choice.cycle;
-  timing_.issue(choice.command, choice.address, choice.cycle);
+  now_ = choice.cycle();
+  timing_.issue(choice.command, choice.address, choice.cycle());
   ++counters_.commands[static_cast<unsigned>(choice.command)];
   if (trace_.notify != nullptr) {
-    trace_.notify(trace_.context, {choice.cycle, pseudo_channel_, choice.command, choice.address});
+    trace_.notify(trace_.context,
+                  {choice.cycle(), pseudo_channel_, choice.command, choice.address});
   }
   switch (choice.command) {
     case DramCommand::kRead:
@@ -414,10 +423,9 @@ void MemoryController::note_column(const Choice& choice) {
   queue.remove(bank, choice.entry);
   if (choice.entry == starving_) starving_ = starving_bank_ = kNone;
   note_needs(bank);
-  note_closing(bank);
   if (completions_.notify != nullptr) {
     completions_.notify(completions_.context,
-                        {id, choice.cycle + (write ? write_data_ : read_data_)});
+                        {id, choice.cycle() + (write ? write_data_ : read_data_)});
   }
 }
 
@@ -433,7 +441,6 @@ void MemoryController::note_rows(const Choice& choice) {
 void MemoryController::set_open_row(std::uint32_t bank, std::uint32_t row) {
   for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
   note_needs(bank);
-  note_closing(bank);
 }
 
 void MemoryController::note_refresh(const Choice& choice) {

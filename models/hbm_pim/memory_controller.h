@@ -156,13 +156,14 @@ class MemoryController {
   const CommandTiming& timing() const { return timing_; }
 
  private:
-  // A command that could be issued; smaller is better, by cycle, then urgency, then age.
+  // A command that could be issued.
   struct Choice {
-    Cycle cycle = ~Cycle{0};
-    std::uint64_t order = ~std::uint64_t{0};  // urgency and age
+    Precedence precedence = ~Precedence{0};  // by cycle, then urgency, then age
     DramCommand command = DramCommand::kCount;
     std::uint32_t entry = RequestQueue::kNone;  // of the queue being served
     CommandAddress address;
+
+    Cycle cycle() const { return cycle_of(precedence); }
   };
 
   Choice choose();

@@ -26,53 +26,55 @@ class RequestQueue {
   std::uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == capacity_; }
-  // Banks that requests wait for, in no particular order.
-  const std::vector<std::uint32_t>& active_banks() const { return active_banks_; }
-  bool has(std::uint32_t bank) const { return banks_[bank].first != kNone; }
+  bool has(std::uint32_t bank) const { return is_entry(by_bank_[capacity_ + bank].next); }
 
   // Entries, by number; kNone if there is none.
-  std::uint32_t oldest() const { return first_; }
-  std::uint32_t oldest_of(std::uint32_t bank) const { return banks_[bank].first; }
+  std::uint32_t oldest() const { return entry_or_none(by_arrival_[capacity_].next); }
+  // The next younger one.
+  std::uint32_t next(std::uint32_t entry) const { return entry_or_none(by_arrival_[entry].next); }
+  std::uint32_t oldest_of(std::uint32_t bank) const {
+    return entry_or_none(by_bank_[capacity_ + bank].next);
+  }
   // The oldest request of the bank for its open row.
-  std::uint32_t hit_of(std::uint32_t bank) const { return banks_[bank].hit; }
-  const MemoryRequest& operator[](std::uint32_t entry) const { return entries_[entry].request; }
+  std::uint32_t hit_of(std::uint32_t bank) const { return rows_[bank].hit; }
+  const MemoryRequest& operator[](std::uint32_t entry) const { return entries_[entry]; }
   // As set_open_row() said last; kNone: closed.
-  std::uint32_t open_row(std::uint32_t bank) const { return banks_[bank].open_row; }
+  std::uint32_t open_row(std::uint32_t bank) const { return rows_[bank].open; }
   // The oldest request for exactly this address.
   std::uint32_t find(std::uint32_t bank, const CommandAddress& address) const;
 
-  // Precondition: not full.
-  void push(std::uint32_t bank, const MemoryRequest& request);
+  // The new entry. Precondition: not full.
+  std::uint32_t push(std::uint32_t bank, const MemoryRequest& request);
   void remove(std::uint32_t bank, std::uint32_t entry);
   // The bank's row was opened, or closed (`row` is then a number that no request has).
   void set_open_row(std::uint32_t bank, std::uint32_t row);
 
  private:
-  struct Entry {
-    MemoryRequest request;
-    std::uint32_t previous = kNone;  // in order of arrival
-    std::uint32_t next = kNone;
-    std::uint32_t previous_of_bank = kNone;
-    std::uint32_t next_of_bank = kNone;
+  // Of rings, in order of arrival. An entry's number is its number in a ring, and larger numbers
+  // are the ring's ends: so putting in and taking out need no decisions.
+  struct Links {
+    std::uint32_t previous;
+    std::uint32_t next;
   };
-  struct Bank {
-    std::uint32_t first = kNone;
-    std::uint32_t last = kNone;
+  using Rings = std::vector<Links>;
+  struct Row {
+    std::uint32_t open = kNone;
     std::uint32_t hit = kNone;
-    std::uint32_t open_row = kNone;
-    std::uint32_t place = 0;  // in active_banks_
   };
 
+  bool is_entry(std::uint32_t number) const { return number < capacity_; }
+  std::uint32_t entry_or_none(std::uint32_t number) const {
+    return is_entry(number) ? number : kNone;
+  }
   std::uint32_t find_hit(std::uint32_t from, std::uint32_t row) const;
 
-  std::vector<Entry> entries_;
-  std::vector<Bank> banks_;
-  std::vector<std::uint32_t> active_banks_;
+  std::vector<MemoryRequest> entries_;
+  Rings by_arrival_;  // one ring, whose end has the number capacity_
+  Rings by_bank_;     // one for each bank; the end of a bank's is at capacity_ + bank
+  std::vector<Row> rows_;
   std::uint32_t capacity_;
   std::uint32_t size_ = 0;
-  std::uint32_t first_ = kNone;
-  std::uint32_t last_ = kNone;
-  std::uint32_t free_ = 0;  // list of unused entries, linked by `next`
+  std::uint32_t free_ = 0;  // list of unused entries, linked by `next` of by_arrival_
 };
 
 }  // namespace hpimvp::hbm_pim
