@@ -2,10 +2,10 @@
 // goes first: by the cycle at which it can go, then by age. The controller says which banks those
 // are; this class finds the first without a look at all of them for every command.
 //
-// The first is remembered. Constraints only ever hold commands up further, so it stays the first as
-// long as it can go at the cycle at which it could when it was found; a search is due only when it
-// is held up or gone. In streams of requests that is mostly once for a command, and among the banks
-// that need this command, not all.
+// Constraints only ever hold commands up further. So the first is remembered and stays the first as
+// long as it can go at the cycle at which it could when it was found. And when it is gone or held
+// up, the search for the next goes by the cycles at which the others could go when they were last
+// looked at, and asks the timing only for the one that it finds.
 #pragma once
 
 #include <algorithm>
@@ -63,6 +63,7 @@ class BankCandidates {
  private:
   // Element i: the i-th bank that needs the command, and the place of bank i.
   struct Bank {
+    Cycle ready = 0;  // not before: what the timing said last
     std::uint64_t order = 0;
     std::uint32_t bank = 0;
     std::uint32_t tag = 0;

@@ -316,15 +316,20 @@ void MemoryController::note_all_needs() {
 
 void MemoryController::consider_requests(Choice& best) {
   const BankCandidates::Candidate* first = &columns_.first(timing_, now_);
+  Precedence precedence = first->precedence;
   DramCommand command = columns_.command();
   for (BankCandidates* candidates : {&activates_, &precharges_}) {
     const BankCandidates::Candidate& other = candidates->first(timing_, now_);
-    const bool before = other.precedence < first->precedence;
+    const bool before = other.precedence < precedence;
     first = before ? &other : first;
     command = before ? candidates->command() : command;
+    precedence = std::min(precedence, other.precedence);
   }
-  if (first->precedence < best.precedence) {
-    best = {first->precedence, command, first->tag, queues_[draining_][first->tag].address};
+  if (precedence < best.precedence) {
+    best.precedence = precedence;
+    best.command = command;
+    best.entry = first->tag;
+    best.address = queues_[draining_][first->tag].address;
   }
 }
 
