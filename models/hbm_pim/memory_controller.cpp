@@ -57,10 +57,8 @@ MemoryController::MemoryController(const DeviceDescription& device, const Contro
       pseudo_channel_(pseudo_channel),
       queues_{RequestQueue(device.organisation.banks(), config.read_queue),
               RequestQueue(device.organisation.banks(), config.write_queue)},
-      columns_(device.organisation.banks(), DramCommand::kRead),
-      activates_(device.organisation.banks(), DramCommand::kActivate),
-      precharges_(device.organisation.banks(), DramCommand::kPrecharge),
-      closing_(device.organisation.banks(), DramCommand::kPrecharge),
+      needs_(device.organisation.banks()),
+      closing_(config.page_policy == PagePolicy::kClosed ? device.organisation.banks() : 0),
       refresh_(schedule_of(device, config)),
       refreshed_banks_(device.organisation.banks(), 0) {}
 
@@ -100,7 +98,8 @@ bool MemoryController::issue_next(Cycle until) {
   while (now_ < until) {
     refresh_.advance(now_);
     if (!decided_) {
-      decision_ = choose();
+      decision_ = {};
+      choose(decision_);
       decided_ = true;
     }
     // What falls due in between may change the choice.
@@ -123,22 +122,21 @@ void MemoryController::consider(Choice& best, DramCommand command, const Command
   if (precedence < best.precedence) best = {precedence, command, kNone, address};
 }
 
-MemoryController::Choice MemoryController::when_all_closed(DramCommand command) const {
-  Choice choice;
+void MemoryController::consider_when_all_closed(Choice& choice, DramCommand command) const {
   consider(choice, timing_.all_closed() ? command : DramCommand::kPrechargeAll, {}, kUrgent);
-  return choice;
 }
 
-MemoryController::Choice MemoryController::choose() {
+void MemoryController::choose(Choice& choice) {
   if (config_.refresh == RefreshPolicy::kAllBank) update_all_bank_refresh();
   if (timing_.powered_down()) {
-    Choice choice;
     if (!idle() || refresh_.owed() > 0) {
       consider(choice, DramCommand::kPowerDownExit, {}, kUrgent);
     }
-    return choice;
+  } else if (timing_.pim_mode()) {
+    choose_in_pim_mode(choice);
+  } else {
+    choose_in_normal_mode(choice);
   }
-  return timing_.pim_mode() ? choose_in_pim_mode() : choose_in_normal_mode();
 }
 
 void MemoryController::update_all_bank_refresh() {
@@ -174,26 +172,24 @@ bool MemoryController::leaves_pim() {
   return pim_progress_ && now_ - mode_since_ >= config_.pim_window;
 }
 
-MemoryController::Choice MemoryController::choose_in_pim_mode() {
-  Choice choice;
+void MemoryController::choose_in_pim_mode(Choice& choice) {
   if (timing_.all_closed()) {
     // REFpb does not exist in PIM mode: when a round of it is owed, REFab stands for it.
     const bool round_owed =
         config_.refresh == RefreshPolicy::kPerBank && refresh_.owed() >= organisation_.banks();
     if (refreshing_ || round_owed) {
       consider(choice, DramCommand::kRefresh, {}, kUrgent);
-      return choice;
+      return;
     }
     if (leaves_pim()) {
       consider(choice, DramCommand::kPimExit, {}, kUrgent);
-      return choice;
+      return;
     }
   }
   if (pim_has_next()) {
     const PimCommand& next = pim_commands_[pim_position_];
     consider(choice, next.command, next.address, kColumn);
   }
-  return choice;
 }
 
 bool MemoryController::wants_pim() {
@@ -213,26 +209,25 @@ bool MemoryController::wants_pim() {
 
 // --- Normal mode
 
-MemoryController::Choice MemoryController::choose_in_normal_mode() {
-  if (refreshing_) return when_all_closed(DramCommand::kRefresh);
-  if (wants_pim()) {
+void MemoryController::choose_in_normal_mode(Choice& choice) {
+  if (refreshing_) {
+    consider_when_all_closed(choice, DramCommand::kRefresh);
+  } else if (wants_pim()) {
     entering_pim_ = true;
-    return when_all_closed(DramCommand::kPimEnter);
+    consider_when_all_closed(choice, DramCommand::kPimEnter);
+  } else if (config_.refresh == RefreshPolicy::kAllBank && refresh_.owed() > 0 && idle()) {
+    consider_when_all_closed(choice, DramCommand::kRefresh);
+  } else {
+    choose_for_requests(choice);
   }
-  if (idle() && config_.refresh == RefreshPolicy::kAllBank && refresh_.owed() > 0) {
-    return when_all_closed(DramCommand::kRefresh);
-  }
-  return choose_for_requests();
 }
 
-MemoryController::Choice MemoryController::choose_for_requests() {
-  Choice best;
+void MemoryController::choose_for_requests(Choice& best) {
   if (config_.refresh == RefreshPolicy::kPerBank) consider_bank_refresh(best);
   choose_direction();
   consider_requests(best);
   if (config_.page_policy == PagePolicy::kClosed) consider_closing(best);
   if (config_.power_down_after != 0 && idle() && refresh_.owed() == 0) consider_power_down(best);
-  return best;
 }
 
 bool MemoryController::starves(const RequestQueue& queue) const {
@@ -272,24 +267,20 @@ void MemoryController::set_starving(std::uint32_t entry) {
   if (starving_bank_ != kNone) note_needs(starving_bank_);
 }
 
-// The command that serves the bank's requests next, if any, is a candidate from now on, and no
-// other.
+// What serves the bank's requests next is a candidate from now on, and nothing else.
 void MemoryController::note_needs(std::uint32_t bank) {
   const RequestQueue& queue = queues_[draining_];
-  BankCandidates* need = nullptr;
-  std::uint32_t entry = kNone;
-  if (queue.has(bank) && bank != refresh_bank_) {
-    entry = bank == starving_bank_ ? starving_ : queue.hit_of(bank);
+  if (!queue.has(bank) || bank == refresh_bank_) {
+    needs_.remove(bank);
+  } else {
+    std::uint32_t entry = bank == starving_bank_ ? starving_ : queue.hit_of(bank);
     if (entry == kNone) entry = queue.oldest_of(bank);
+    const MemoryRequest& request = queue[entry];
     const std::uint32_t row = queue.open_row(bank);
-    need = row == kNone ? &activates_ : queue[entry].address.row == row ? &columns_ : &precharges_;
-  }
-  for (BankCandidates* candidates : {&columns_, &activates_, &precharges_}) {
-    if (candidates != need) candidates->remove(bank);
-  }
-  if (need != nullptr) {
-    const std::uint64_t order = (need == &columns_ ? kColumn : kRow) + queue[entry].order;
-    need->set(bank, order, entry, timing_, now_);
+    const BankNeed unless_open = row == kNone ? BankNeed::kActivate : BankNeed::kPrecharge;
+    const bool open = request.address.row == row;
+    needs_.set(bank, open ? BankNeed::kColumn : unless_open,
+               (open ? kColumn : kRow) + request.order, entry, timing_, now_);
   }
   if (config_.page_policy == PagePolicy::kClosed) note_closing(bank);
 }
@@ -299,14 +290,12 @@ void MemoryController::note_closing(std::uint32_t bank) {
       queues_[1].hit_of(bank) != kNone) {
     closing_.remove(bank);
   } else {
-    closing_.set(bank, kSpare + bank, kNone, timing_, now_);
+    closing_.set(bank, BankNeed::kPrecharge, kSpare + bank, kNone, timing_, now_);
   }
 }
 
 void MemoryController::note_all_needs() {
-  columns_.reset(draining_ ? DramCommand::kWrite : DramCommand::kRead);
-  activates_.reset(DramCommand::kActivate);
-  precharges_.reset(DramCommand::kPrecharge);
+  needs_.reset(draining_ ? DramCommand::kWrite : DramCommand::kRead);
   const RequestQueue& queue = queues_[draining_];
   for (std::uint32_t entry = queue.oldest(); entry != kNone; entry = queue.next(entry)) {
     const std::uint32_t bank = organisation_.bank_index(queue[entry].address);
@@ -315,29 +304,22 @@ void MemoryController::note_all_needs() {
 }
 
 void MemoryController::consider_requests(Choice& best) {
-  const BankCandidates::Candidate* first = &columns_.first(timing_, now_);
-  Precedence precedence = first->precedence;
-  DramCommand command = columns_.command();
-  for (BankCandidates* candidates : {&activates_, &precharges_}) {
-    const BankCandidates::Candidate& other = candidates->first(timing_, now_);
-    const bool before = other.precedence < precedence;
-    first = before ? &other : first;
-    command = before ? candidates->command() : command;
-    precedence = std::min(precedence, other.precedence);
-  }
-  if (precedence < best.precedence) {
-    best.precedence = precedence;
-    best.command = command;
-    best.entry = first->tag;
-    best.address = queues_[draining_][first->tag].address;
+  const BankCandidates::Candidate first = needs_.first(timing_, now_);
+  if (first.precedence < best.precedence) {
+    best.precedence = first.precedence;
+    best.command = first.command;
+    best.entry = first.tag;
+    best.address = queues_[draining_][first.tag].address;
   }
 }
 
 void MemoryController::consider_closing(Choice& best) {
-  const BankCandidates::Candidate& first = closing_.first(timing_, now_);
+  const BankCandidates::Candidate first = closing_.first(timing_, now_);
   if (cycle_of(first.precedence) < best.cycle()) {
-    best = {first.precedence, DramCommand::kPrecharge, kNone,
-            organisation_.bank_address(first.bank)};
+    best.precedence = first.precedence;
+    best.command = first.command;
+    best.entry = kNone;
+    best.address = organisation_.bank_address(first.bank);
   }
 }
 
@@ -498,7 +480,7 @@ void MemoryController::resume(const PseudoChannelState& state) {
   refreshing_ = false;
   // Candidates are found anew, too: the new timing knows nothing of theirs.
   note_all_needs();
-  closing_.reset(DramCommand::kPrecharge);
+  closing_.reset(DramCommand::kRead);
   for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
     set_open_row(bank, timing_.open_row(bank));
   }

@@ -166,10 +166,10 @@ class MemoryController {
     Cycle cycle() const { return cycle_of(precedence); }
   };
 
-  Choice choose();
-  Choice choose_in_pim_mode();
-  Choice choose_in_normal_mode();
-  Choice choose_for_requests();
+  void choose(Choice& choice);
+  void choose_in_pim_mode(Choice& choice);
+  void choose_in_normal_mode(Choice& choice);
+  void choose_for_requests(Choice& best);
   void consider(Choice& best, DramCommand command, const CommandAddress& address,
                 std::uint64_t order) const;
   void consider_requests(Choice& best);
@@ -177,7 +177,7 @@ class MemoryController {
   void consider_bank_refresh(Choice& best);
   void consider_power_down(Choice& best) const;
   // The command, or PREA first if banks are open.
-  Choice when_all_closed(DramCommand command) const;
+  void consider_when_all_closed(Choice& choice, DramCommand command) const;
 
   void choose_direction();
   bool starves(const RequestQueue& queue) const;
@@ -224,10 +224,8 @@ class MemoryController {
   Cycle last_activity_ = 0;
 
   // What banks need for the queue being served, kept up to date with every change of queues, rows,
-  // direction and exceptions (starving_, refresh_bank_): RD or WR, ACT, PRE.
-  BankCandidates columns_;
-  BankCandidates activates_;
-  BankCandidates precharges_;
+  // direction and exceptions (starving_, refresh_bank_).
+  BankCandidates needs_;
   BankCandidates closing_;  // kClosed: PRE of rows that no request waits for
 
   RefreshSchedule refresh_;
