@@ -74,6 +74,12 @@ struct CommandTiming::Table {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
   };
+  // Of pushes: those on the pseudo-channel come first.
+  struct PushRange {
+    std::uint32_t begin = 0;
+    std::uint32_t end_of_pseudo_channel = 0;
+    std::uint32_t end = 0;
+  };
   // A constraint that counts more than one command.
   struct Window {
     std::uint32_t level = 0;
@@ -94,7 +100,7 @@ struct CommandTiming::Table {
   std::array<std::uint32_t, kConstraintLevels> instances{};
   // By command.
   std::vector<Push> pushes;
-  std::array<Range, kDramCommands> pushes_of{};
+  std::array<PushRange, kDramCommands> pushes_of{};
   std::vector<OtherPush> other_pushes;
   std::array<Range, kDramCommands> other_pushes_of{};
   std::vector<Window> windows;
@@ -164,6 +170,9 @@ void CommandTiming::Table::compile_pushes(std::string_view disabled) {
     other_pushes_of[number].begin = static_cast<std::uint32_t>(other_pushes.size());
     for (std::uint32_t place = 0; place < kPathLength; ++place) {
       compile_pushes(command, place, disabled);
+      if (place == 0) {
+        pushes_of[number].end_of_pseudo_channel = static_cast<std::uint32_t>(pushes.size());
+      }
     }
     pushes_of[number].end = static_cast<std::uint32_t>(pushes.size());
     other_pushes_of[number].end = static_cast<std::uint32_t>(other_pushes.size());
@@ -270,11 +279,12 @@ void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cy
     Cycle& time = ready[instance + push.after];
     time = std::max(time, cycle + push.latency);
   };
-  const Table::Range same = table.pushes_of[number];
-  for (std::uint32_t i = same.begin; i < same.end; ++i) {
-    const Table::Push& push = table.pushes[i];
-    raise(path[push.place], push);
-  }
+  const Table::PushRange same = table.pushes_of[number];
+  const Table::Push* push = table.pushes.data() + same.begin;
+  const Table::Push* const end_of_pseudo_channel = table.pushes.data() + same.end_of_pseudo_channel;
+  const Table::Push* const end = table.pushes.data() + same.end;
+  for (; push != end_of_pseudo_channel; ++push) raise(0, *push);
+  for (; push != end; ++push) raise(path[push->place], *push);
   const Table::Range others = table.other_pushes_of[number];
   for (std::uint32_t i = others.begin; i < others.end; ++i) {
     const Table::OtherPush& other = table.other_pushes[i];

@@ -77,7 +77,9 @@ void MemoryController::push(const MemoryRequest& request) {
   RequestQueue& queue = queues_[request.write];
   const std::uint32_t entry = queue.push(bank, ordered);
   // Others of its bank that are served before it stay so.
-  if (entry == queue.hit_of(bank) || entry == queue.oldest_of(bank)) note_needs(bank);
+  const bool may_be_next = entry == queue.hit_of(bank) || entry == queue.oldest_of(bank);
+  if (may_be_next && request.write == draining_) note_needs(bank);
+  note_closing(bank);
   decided_ = false;
 }
 
@@ -282,10 +284,10 @@ void MemoryController::note_needs(std::uint32_t bank) {
     needs_.set(bank, open ? BankNeed::kColumn : unless_open,
                (open ? kColumn : kRow) + request.order, entry, timing_, now_);
   }
-  if (config_.page_policy == PagePolicy::kClosed) note_closing(bank);
 }
 
 void MemoryController::note_closing(std::uint32_t bank) {
+  if (config_.page_policy != PagePolicy::kClosed) return;
   if (queues_[0].open_row(bank) == kNone || queues_[0].hit_of(bank) != kNone ||
       queues_[1].hit_of(bank) != kNone) {
     closing_.remove(bank);
@@ -410,6 +412,7 @@ void MemoryController::note_column(const Choice& choice) {
   queue.remove(bank, choice.entry);
   if (choice.entry == starving_) starving_ = starving_bank_ = kNone;
   note_needs(bank);
+  note_closing(bank);
   if (completions_.notify != nullptr) {
     completions_.notify(completions_.context,
                         {id, choice.cycle() + (write ? write_data_ : read_data_)});
@@ -428,6 +431,7 @@ void MemoryController::note_rows(const Choice& choice) {
 void MemoryController::set_open_row(std::uint32_t bank, std::uint32_t row) {
   for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
   note_needs(bank);
+  note_closing(bank);
 }
 
 void MemoryController::note_refresh(const Choice& choice) {
