@@ -254,3 +254,30 @@ TEST_CASE("The same on devices with other organisations and rules") {
     compare(device, random_config(random), random);
   }
 }
+
+// What a controller remembers of banks goes stale most often where the exceptions follow each other
+// closely: one request starves after the other, each bank's refresh is urgent at once, the
+// direction changes with every few requests.
+TEST_CASE("The same where exceptions are the rule") {
+  const std::uint64_t seed = hpimvp::random_seed(0x4F03);
+  INFO("HPIMVP_SEED=" << seed);
+  Random random(seed);
+  for (std::uint64_t i = 0; i < scaled_cases(200); ++i) {
+    DeviceDescription device =
+        device_preset(device_preset_names()[i % device_preset_names().size()]);
+    if (random() % 2 == 0) add_random_rules(device, random);
+    check(device);
+    ControllerConfig config = random_config(random);
+    if (random() % 3 != 0) config.refresh = RefreshPolicy::kPerBank;
+    config.most_postponed = static_cast<std::uint32_t>(random() % 2);
+    config.read_queue = 1 + static_cast<std::uint32_t>(random() % 8);
+    config.write_queue = 1 + static_cast<std::uint32_t>(random() % 8);
+    config.drain_from = 1 + static_cast<std::uint32_t>(random() % config.write_queue);
+    config.drain_to = static_cast<std::uint32_t>(random() % config.drain_from);
+    config.starvation_limit = 1 + static_cast<std::uint32_t>(random() % 100);
+    config.pim_window = 1 + static_cast<std::uint32_t>(random() % 400);
+    config.memory_window = 1 + static_cast<std::uint32_t>(random() % 200);
+    INFO(device.name << ", case " << i);
+    compare(device, config, random);
+  }
+}
