@@ -254,19 +254,17 @@ void MemoryController::choose_direction() {
       (draining_ ? write_starves : read_starves) ? queues_[draining_].oldest() : kNone;
   if (draining_ != was_draining) {
     ++counters_.turnarounds;
-    set_starving(kNone);
+    starving_ = starving_bank_ = kNone;
     note_all_needs();
   }
-  if (starving != starving_) set_starving(starving);
+  if (starving != kNone && starving != starving_) set_starving(starving);
 }
 
+// A request starves until it is served, or the direction changes: its bank's needs are noted then.
 void MemoryController::set_starving(std::uint32_t entry) {
-  const std::uint32_t bank_before = starving_bank_;
   starving_ = entry;
-  starving_bank_ =
-      entry == kNone ? kNone : organisation_.bank_index(queues_[draining_][entry].address);
-  if (bank_before != kNone) note_needs(bank_before);
-  if (starving_bank_ != kNone) note_needs(starving_bank_);
+  starving_bank_ = organisation_.bank_index(queues_[draining_][entry].address);
+  note_needs(starving_bank_);
 }
 
 // What serves the bank's requests next is a candidate from now on, and nothing else.
