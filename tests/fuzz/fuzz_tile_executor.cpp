@@ -78,8 +78,8 @@ End run(bool functional, const std::vector<std::uint32_t>& words,
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // A byte for each of 31 registers, then the words.
-  if (size < 31) return 0;
+  // A byte for each of 31 registers, then 8 for each word.
+  if (size < 31 + 8) return 0;
   std::vector<std::uint64_t> arguments;
   for (std::size_t i = 0; i < 31; ++i) {
     arguments.push_back(std::uint64_t{data[i]} << (i % 4 == 3 ? 4 : i % 4));
