@@ -261,6 +261,32 @@ TEST_CASE("a transfer to nowhere is a bus error of the program") {
   });
 }
 
+TEST_CASE("a transfer that does not end in time is a watchdog's trap") {
+  TileConfig config;
+  config.max_cycles = 60;  // memory takes 80
+  Bench bench(
+      [](Bench& b) {
+        b.software.enable_queue(kDispatcher, kRing);
+        b.submit_load("li r2, 64\nxlda r0, r1, r2\nsync XFER\nhalt", 1);
+        b.submit_run(1, {kData});
+        CHECK_FALSE(b.software.await_completed(kDispatcher, 2));
+        CHECK(b.software.error_code(kDispatcher) == ErrorCode::kProgramTrap);
+        CHECK(b.tile_register(0, tile_registers::kTrapCauseOffset) ==
+              static_cast<std::uint32_t>(TrapCause::kWatchdog));
+        CHECK(b.tile_register(0, tile_registers::kTrapValueOffset, 8) == 60);
+        REQUIRE(b.diagnostics.size() == 1);
+        CHECK(b.diagnostics[0] == "tile 0 stopped at 0x8 (sync 4): WATCHDOG 0x3c, in operator 7");
+        // What was given up ends some time later and disturbs nobody.
+        b.software.reset_queue(kDispatcher);
+        b.software.enable_queue(kDispatcher, kRing);
+        b.submit_load("halt", 1, 0x100);
+        b.submit_run(1, {}, 0x100);
+        REQUIRE(b.software.await_completed(kDispatcher, 2));
+        CHECK(b.tile_register(0, tile_registers::kTrapCauseOffset) == 0);
+      },
+      true, config);
+}
+
 TEST_CASE("bad commands have their codes") {
   Bench bench([](Bench& b) {
     const auto expect = [&](const auto& descriptor, ErrorCode code) {
