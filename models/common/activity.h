@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/common/resource_usage.h"
+
 namespace hpimvp::common {
 
 using SignalId = std::uint32_t;
@@ -29,6 +31,9 @@ class ActivitySink {
   virtual std::uint32_t declare_engine(std::string_view name) = 0;
   virtual void operation(std::uint32_t engine, std::uint32_t operation, std::uint64_t start_ps,
                          std::uint64_t end_ps) = 0;
+  // After the report of an operation: what its time went to.
+  virtual void usage(std::uint32_t /*engine*/, std::uint32_t /*operation*/,
+                     const ResourceUsage& /*usage*/) {}
 };
 
 }  // namespace hpimvp::common

@@ -48,6 +48,9 @@ std::optional<common::CommandEngine::CommandResult> DmaEngine::execute(const Com
   if (activity_ != nullptr) {
     activity_->change(busy_signal_, end_ps, 0);
     activity_->operation(engine_id_, command.header.operation, start_ps, end_ps);
+    common::ResourceUsage usage;
+    usage[common::Resource::kTransfer] = end_ps - start_ps;
+    activity_->usage(engine_id_, command.header.operation, usage);
   }
   return result;
 }

@@ -200,8 +200,33 @@ std::optional<common::CommandEngine::CommandResult> HbmPimStack::execute(const C
   busy_ps_ += now_ps() - start;
   if (activity_ != nullptr && result.error != CommandError::kBadDescriptor) {
     activity_->operation(engine_id_, command.header.operation, start, now_ps());
+    activity_->usage(engine_id_, command.header.operation, usage_of(now_ps() - start));
   }
   return result;
+}
+
+// Since the command before. Pseudo-channels with less to do than others do not say what the command
+// waited for, but they count here like the others: a share of the sum over all of them.
+common::ResourceUsage HbmPimStack::usage_of(std::uint64_t duration_ps) {
+  using common::Resource;
+  static constexpr std::array<Resource, kGemvParts> kResourceOf = {
+      Resource::kActivation, Resource::kColumns, Resource::kBroadcast,
+      Resource::kReadOut,    Resource::kRefresh, Resource::kModeChange};
+  const std::uint64_t compute_ps = std::min(compute_ps_ - reported_compute_ps_, duration_ps);
+  const auto& parts = scheduler_.ended_pim_cycles();
+  const std::uint64_t waiting = scheduler_.ended_pim_waiting_cycles() - reported_waiting_;
+  std::uint64_t whole = waiting;
+  for (unsigned i = 0; i < kGemvParts; ++i) whole += parts[i] - reported_parts_[i];
+  common::ResourceUsage usage;
+  for (unsigned i = 0; i < kGemvParts; ++i) {
+    usage[kResourceOf[i]] = common::share_of(compute_ps, parts[i] - reported_parts_[i], whole);
+  }
+  usage[Resource::kAccesses] = common::share_of(compute_ps, waiting, whole);
+  usage[Resource::kTransfer] = duration_ps - usage.total();
+  reported_compute_ps_ = compute_ps_;
+  reported_parts_ = parts;
+  reported_waiting_ += waiting;
+  return usage;
 }
 
 bool HbmPimStack::is_valid(const GemvDescriptor& descriptor) const {

@@ -122,6 +122,8 @@ class HbmPimStack : public common::CommandEngine {
                     items.size_bytes(), operation, true, failed_address);
   }
   void enter(State state);
+  // Of the command that has ended now and took `duration_ps`.
+  common::ResourceUsage usage_of(std::uint64_t duration_ps);
   static std::uint64_t now_ps();
 
   HbmPimConfig config_;
@@ -153,6 +155,10 @@ class HbmPimStack : public common::CommandEngine {
   std::uint64_t write_bytes_ = 0;
   std::uint64_t busy_ps_ = 0;
   std::uint64_t compute_ps_ = 0;
+  // When usage_of() was called last.
+  std::uint64_t reported_compute_ps_ = 0;
+  std::array<std::uint64_t, kGemvParts> reported_parts_{};
+  std::uint64_t reported_waiting_ = 0;
 };
 
 }  // namespace hpimvp::hbm_pim

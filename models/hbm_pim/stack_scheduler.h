@@ -82,6 +82,11 @@ class StackScheduler {
   // Of the PIM work started last.
   Progress pim_progress(Cycle now);
 
+  // StackCounts::pim_cycles and pim_waiting_cycles of PIM work whose end has been told.
+  const std::array<std::uint64_t, kGemvParts>& ended_pim_cycles() const {
+    return totals_.pim_cycles;
+  }
+  std::uint64_t ended_pim_waiting_cycles() const { return totals_.pim_waiting_cycles; }
   // Brings everything up to `now`.
   StackCounts counts(Cycle now);
   Statistics statistics() const;

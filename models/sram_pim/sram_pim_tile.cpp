@@ -189,6 +189,7 @@ std::uint64_t SramPimTile::start_edge_ps() const {
 
 void SramPimTile::run_one() {
   run_start_ps_ = start_edge_ps();
+  const TileCounters before = executor_.counters();
   const TileExecutor::Result result = executor_.run(entry_, arguments_, run_start_ps_);
   const std::uint64_t end = cycle_ps(result.cycles);
   while (!abandoned_ && now_ps() < end) {
@@ -197,12 +198,33 @@ void SramPimTile::run_one() {
   const std::uint64_t actual_end = now_ps();
   busy_ps_ += actual_end - std::min(run_start_ps_, actual_end);
   if (activity_ != nullptr) {
-    activity_->operation(engine_id_, operation_, std::min(run_start_ps_, actual_end), actual_end);
+    const std::uint64_t begin = std::min(run_start_ps_, actual_end);
+    activity_->operation(engine_id_, operation_, begin, actual_end);
+    activity_->usage(engine_id_, operation_, usage_since(before, actual_end - begin));
   }
   trap_ = result.trap;
   enter(trap_.cause == TrapCause::kNone ? State::kIdle : State::kTrapped);
   const std::function<void(const RunEnd&)> ended = std::exchange(ended_, {});
   if (ended) ended({abandoned_ || result.abandoned, result.trap});
+}
+
+// Units run at the same time, so their busy times may add up to more than the run took: then each
+// gets its share of it. What is left where they add up to less is the sequencer's.
+common::ResourceUsage SramPimTile::usage_since(const TileCounters& before,
+                                               std::uint64_t duration_ps) const {
+  using common::Resource;
+  const TileCounters& now = executor_.counters();
+  const std::uint64_t vector = now.vector_cycles - before.vector_cycles;
+  const std::uint64_t in_array = now.pim_cycles - before.pim_cycles;
+  const std::uint64_t transfer = now.transfer_cycles - before.transfer_cycles;
+  const std::uint64_t run = (duration_ps + config_.clock_period_ps - 1) / config_.clock_period_ps;
+  const std::uint64_t whole = std::max(run, vector + in_array + transfer);
+  common::ResourceUsage usage;
+  usage[Resource::kVector] = common::share_of(duration_ps, vector, whole);
+  usage[Resource::kInArray] = common::share_of(duration_ps, in_array, whole);
+  usage[Resource::kTransfer] = common::share_of(duration_ps, transfer, whole);
+  usage[Resource::kSequencer] = duration_ps - usage.total();
+  return usage;
 }
 
 std::string SramPimTile::trap_message() const {

@@ -83,6 +83,8 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   void run_one();
   void run_transfers();
   void enter(State state);
+  // What a run that has taken `duration_ps` spent its time on, from the counters at its start.
+  common::ResourceUsage usage_since(const TileCounters& before, std::uint64_t duration_ps) const;
   std::uint64_t start_edge_ps() const;
   std::uint64_t cycle_ps(std::uint64_t cycle) const {
     return run_start_ps_ + cycle * config_.clock_period_ps;

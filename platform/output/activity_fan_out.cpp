@@ -30,4 +30,11 @@ void ActivityFanOut::operation(std::uint32_t engine, std::uint32_t operation,
   }
 }
 
+void ActivityFanOut::usage(std::uint32_t engine, std::uint32_t operation,
+                           const common::ResourceUsage& usage) {
+  for (std::size_t k = 0; k < sinks_.size(); ++k) {
+    sinks_[k]->usage(engines_[engine * sinks_.size() + k], operation, usage);
+  }
+}
+
 }  // namespace hpimvp::output

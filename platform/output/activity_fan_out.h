@@ -19,6 +19,8 @@ class ActivityFanOut : public common::ActivitySink {
   std::uint32_t declare_engine(std::string_view name) override;
   void operation(std::uint32_t engine, std::uint32_t operation, std::uint64_t start_ps,
                  std::uint64_t end_ps) override;
+  void usage(std::uint32_t engine, std::uint32_t operation,
+             const common::ResourceUsage& usage) override;
 
  private:
   std::vector<common::ActivitySink*> sinks_;

@@ -70,6 +70,38 @@ Json operators_json(const std::vector<OperatorResult>& operators) {
   return list;
 }
 
+Json group_json(const GroupProfile& group) {
+  Json json = {{"operator", group.group},
+               {"kind", group.kind},
+               {"engine", group.engine},
+               {"busy_s", group.busy_s},
+               {"span_s", group.span_s},
+               {"exclusive_s", group.exclusive_s},
+               {"hidden_s", group.span_s - group.exclusive_s},
+               {"critical_s", group.critical_s},
+               {"critical_issue_s", group.critical_issue_s},
+               {"issue_s", group.issue_s},
+               {"queue_s", group.queue_s},
+               {"bound", group.bound}};
+  Json& resources = json["resources_s"] = Json::object();
+  for (unsigned i = 0; i < common::kResources; ++i) {
+    if (group.resources_s[i] != 0) resources[common::kResourceNames[i]] = group.resources_s[i];
+  }
+  if (group.imbalance_s != 0) resources["imbalance"] = group.imbalance_s;
+  return json;
+}
+
+Json per_token_json(const TokenProfile& profile) {
+  Json json = {{"tokens", profile.tokens},
+               {"token_s", profile.token_s},
+               {"between_s", profile.between_s},
+               {"idle_s", profile.idle_s},
+               {"concurrent_s", profile.concurrent_s}};
+  Json& groups = json["operators"] = Json::array();
+  for (const GroupProfile& group : profile.groups) groups.push_back(group_json(group));
+  return json;
+}
+
 // "1.234 ms": three places after the point in a unit that leaves 1 to 999 before it.
 std::string duration(double time_s) {
   constexpr std::pair<double, const char*> kUnits[] = {
@@ -78,6 +110,24 @@ std::string duration(double time_s) {
     if (time_s >= unit) return fmt::format("{:.3f} {}", time_s / unit, name);
   }
   return fmt::format("{:.3f} ns", time_s * 1e9);
+}
+
+// The operators that take most of a token's time.
+std::string per_token_summary(const TokenProfile& profile) {
+  constexpr std::size_t kMostLines = 8;
+  std::vector<GroupProfile> groups = profile.groups;
+  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
+    return a.critical_s + a.critical_issue_s > b.critical_s + b.critical_issue_s;
+  });
+  std::string text =
+      "  a further token       on critical path      in all    of it hidden  bound by\n";
+  for (std::size_t i = 0; i < std::min(kMostLines, groups.size()); ++i) {
+    const GroupProfile& group = groups[i];
+    text += fmt::format("    {:<20}{:>14}{:>12}{:>14}  {}\n", group.group,
+                        duration(group.critical_s + group.critical_issue_s), duration(group.span_s),
+                        duration(group.span_s - group.exclusive_s), group.bound);
+  }
+  return text + fmt::format("    {:<20}{:>14}\n", "between tokens", duration(profile.between_s));
 }
 
 [[noreturn]] void fail(const std::string& path, const char* what) {
@@ -183,6 +233,7 @@ Json to_json(const Result& result) {
     kinds.push_back({{"kind", kind.kind}, {"commands", kind.commands}, {"busy_s", kind.busy_s}});
   }
   json["operators"] = operators_json(result.operators);
+  if (result.per_token) json["per_token"] = per_token_json(*result.per_token);
   Json& engines = json["engines"] = Json::array();
   for (const EngineResult& engine : result.engines) {
     engines.push_back({{"name", engine.name},
@@ -247,6 +298,7 @@ std::string summary(const Result& result) {
   }
   line("firmware", fmt::format("{} instructions, {} cycles", result.firmware.instructions,
                                result.firmware.cycles));
+  if (result.per_token) text += per_token_summary(*result.per_token);
   std::vector<KindResult> kinds = result.kinds;
   std::stable_sort(kinds.begin(), kinds.end(),
                    [](const KindResult& a, const KindResult& b) { return a.busy_s > b.busy_s; });

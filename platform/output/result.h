@@ -13,6 +13,7 @@
 
 #include "models/common/statistics.h"
 #include "platform/output/operation_log.h"
+#include "platform/output/operator_profile.h"
 
 namespace hpimvp::output {
 
@@ -112,6 +113,7 @@ struct Result {
   FirmwareResult firmware;
   std::vector<KindResult> kinds;
   std::vector<OperatorResult> operators;
+  std::optional<TokenProfile> per_token;  // from the second token on
   std::vector<EngineResult> engines;
   std::vector<ComponentResult> components;
   std::vector<LinkResult> links;
