@@ -12,7 +12,9 @@
 namespace hpimvp::plan {
 
 inline constexpr std::uint32_t kMagic = 0x4E4C5048;  // "HPLN"
-inline constexpr std::uint32_t kVersion = 1;
+// Any change that firmware of the version before would take wrongly makes a new version; firmware
+// refuses other versions than its own. 2: Request::policy.
+inline constexpr std::uint32_t kVersion = 2;
 
 // What a device-table entry is. Values are stable.
 enum class DeviceKind : std::uint32_t {
@@ -121,6 +123,12 @@ struct MemoryRegion {
 };
 static_assert(sizeof(MemoryRegion) == 16);
 
+// When an operator may start. Values are stable.
+enum class SchedulePolicy : std::uint32_t {
+  kOverlapped = 0,  // as soon as its predecessors are complete
+  kSerial = 1,      // one operator at a time: when all that have started are complete
+};
+
 inline constexpr std::uint32_t kRequestReplay = 1;     // take tokens from replay_address, see below
 inline constexpr std::uint32_t kRequestPrintText = 2;  // print pieces on the UART
 inline constexpr std::uint32_t kRequestIgnoreEnd = 4;  // do not stop at the end token
@@ -144,7 +152,7 @@ struct Request {
   float temperature;    // 0: greedy
   std::uint32_t top_k;  // 0: off
   float top_p;          // 1: off
-  std::uint32_t reserved;
+  SchedulePolicy policy;
 };
 static_assert(sizeof(Request) == 56);
 

@@ -51,7 +51,8 @@ OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines
       progress_(progress),
       states_(arena.allocate<OperatorState>(operators_.size())),
       ready_(arena.allocate<std::uint32_t>(operators_.size())),
-      in_flight_(arena.allocate<InFlight>(plan.devices().size())) {
+      in_flight_(arena.allocate<InFlight>(plan.devices().size())),
+      one_at_a_time_(plan.request().policy == plan::SchedulePolicy::kSerial) {
   build_successors(arena);
   for (std::uint32_t device = 0; device < in_flight_.size(); ++device) {
     const std::uint32_t capacity = engines.ring_capacity(device);
@@ -152,10 +153,14 @@ void OperatorScheduler::issue_ready() {
       complete(index);
       continue;
     }
-    if (!has_room(op)) return;  // a completion makes room
+    if (!may_start(op)) return;  // a completion changes that
     ++ready_begin_;
     issue(index);
   }
+}
+
+bool OperatorScheduler::may_start(const plan::Operator& op) const {
+  return one_at_a_time_ ? in_flight_count_ == 0 : has_room(op);
 }
 
 bool OperatorScheduler::has_room(const plan::Operator& op) const {

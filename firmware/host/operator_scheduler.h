@@ -1,5 +1,6 @@
 // Runs the plan's operators for one position: each when its predecessors are complete, on whatever
-// engines its descriptors name.
+// engines its descriptors name. With the policy kSerial an operator also waits until nothing else
+// runs.
 //
 // An operator that becomes ready enters a queue. The queue's head is issued when the rings of all
 // its devices have room: its descriptor templates are copied, patched and submitted. Devices
@@ -69,6 +70,7 @@ class OperatorScheduler {
   void build_successors(Arena& arena);
   void start_position(const PositionInputs& inputs);
   void issue_ready();
+  bool may_start(const plan::Operator& op) const;
   bool has_room(const plan::Operator& op) const;
   void issue(std::uint32_t index);
   void submit(const plan::DescriptorTemplate& descriptor, std::uint32_t index);
@@ -88,6 +90,7 @@ class OperatorScheduler {
   std::span<std::uint32_t> ready_;  // in the order of becoming ready; an operator enters once
   std::span<InFlight> in_flight_;   // by device
 
+  bool one_at_a_time_;
   std::uint32_t smallest_ring_ = ~0u;  // capacity of a device
   std::uint32_t in_flight_count_ = 0;  // descriptors, over all devices
 

@@ -245,6 +245,9 @@ Problem check_request(const PlanView& view) {
   if (!(request.top_p > 0.0f && request.top_p <= 1.0f)) {
     return in_header("top-p is not above 0 and at most 1", 0);
   }
+  if (request.policy > plan::SchedulePolicy::kSerial) {
+    return in_header("unknown schedule policy", static_cast<std::uint64_t>(request.policy));
+  }
   return {};
 }
 

@@ -2,6 +2,8 @@
 // input.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,9 @@ struct RunOptions : ScenarioOptions {
 
 struct DescribeOptions : ScenarioOptions {
   bool json = false;
+  bool plan = false;  // what the compiler's stages have decided, in place of the machine
+  std::string stage;  // only this one (plan_description.h); empty: all
+  std::optional<std::uint32_t> layer;
 };
 
 struct SweepOptions : ScenarioOptions {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "platform/cli/commands.h"
+#include "platform/cli/plan_description.h"
 #include "platform/cli/result_table.h"
 #include "platform/cli/session.h"
 
@@ -9,36 +10,6 @@ namespace hpimvp::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string cell(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-// An array of objects as a table, anything else as name and value.
-void print_section(const std::string& title, const Json& section) {
-  fmt::print("{}\n", title);
-  std::vector<std::vector<std::string>> rows;
-  if (section.is_array() && !section.empty() && section.front().is_object()) {
-    std::vector<std::string> columns;
-    for (const Json& entry : section) {
-      for (const auto& [key, value] : entry.items()) {
-        if (std::find(columns.begin(), columns.end(), key) == columns.end()) columns.push_back(key);
-      }
-    }
-    rows.push_back(columns);
-    for (const Json& entry : section) {
-      rows.emplace_back();
-      for (const std::string& key : columns) {
-        rows.back().push_back(entry.contains(key) ? cell(entry[key]) : "");
-      }
-    }
-  } else if (section.is_object()) {
-    for (const auto& [key, value] : section.items()) rows.push_back({key, cell(value)});
-  } else {
-    rows.push_back({cell(section)});
-  }
-  fmt::print("{}\n", format_table(rows));
-}
 
 Json describe_plan(const Session& session) {
   const compiler::PlanStatistics& statistics = session.plan.statistics;
@@ -70,13 +41,20 @@ int validate_command(const ScenarioOptions& options) {
 int describe_command(const DescribeOptions& options) {
   const auto session =
       prepare(config::load_scenario(options.scenario, options.overrides, preset_folder()));
+  if (options.plan || !options.stage.empty() || options.layer) {
+    const Json stages = describe_plan_stages(session->plan, {options.stage, options.layer});
+    fmt::print("{}", options.json ? stages.dump(2) + "\n" : plan_text(stages));
+    return kDone;
+  }
   Json description = hpim::describe(session->topology);
   description["plan"] = describe_plan(*session);
   if (options.json) {
     fmt::print("{}\n", description.dump(2));
     return kDone;
   }
-  for (const auto& [title, section] : description.items()) print_section(title, section);
+  for (const auto& [title, section] : description.items()) {
+    fmt::print("{}", section_text(title, section));
+  }
   return kDone;
 }
 

@@ -76,9 +76,16 @@ int main(int argc, char* argv[]) {
   validate_app->callback([&] { command = [&] { return cli::validate_command(validate); }; });
 
   cli::DescribeOptions describe;
-  auto* describe_app = app.add_subcommand("describe", "Print the resolved machine");
+  auto* describe_app =
+      app.add_subcommand("describe", "Print the resolved machine, or the compiled plan");
   add_scenario_options(*describe_app, describe);
   describe_app->add_flag("--json", describe.json, "As JSON");
+  describe_app->add_flag("--plan", describe.plan,
+                         "The results of the compiler's four stages: annotation, mapping, tiling, "
+                         "code");
+  describe_app->add_option("--stage", describe.stage, "Only this stage of the plan");
+  describe_app->add_option("--layer", describe.layer,
+                           "This layer of the plan (default: the first of those that are alike)");
   describe_app->callback([&] { command = [&] { return cli::describe_command(describe); }; });
 
   cli::SweepOptions sweep;

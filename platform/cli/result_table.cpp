@@ -70,4 +70,32 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
+std::string cell_text(const nlohmann::ordered_json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string section_text(const std::string& title, const nlohmann::ordered_json& section) {
+  std::vector<std::vector<std::string>> rows;
+  if (section.is_array() && !section.empty() && section.front().is_object()) {
+    std::vector<std::string> columns;
+    for (const auto& entry : section) {
+      for (const auto& [key, value] : entry.items()) {
+        if (std::find(columns.begin(), columns.end(), key) == columns.end()) columns.push_back(key);
+      }
+    }
+    rows.push_back(columns);
+    for (const auto& entry : section) {
+      rows.emplace_back();
+      for (const std::string& key : columns) {
+        rows.back().push_back(entry.contains(key) ? cell_text(entry[key]) : "");
+      }
+    }
+  } else if (section.is_object()) {
+    for (const auto& [key, value] : section.items()) rows.push_back({key, cell_text(value)});
+  } else {
+    rows.push_back({cell_text(section)});
+  }
+  return title + "\n" + format_table(rows) + "\n";
+}
+
 }  // namespace hpimvp::cli

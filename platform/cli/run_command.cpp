@@ -15,6 +15,7 @@
 #include "platform/hpim/hpim_machine.h"
 #include "platform/output/activity_fan_out.h"
 #include "platform/output/operation_log.h"
+#include "platform/output/operator_profile.h"
 #include "platform/output/result.h"
 #include "platform/output/vcd_writer.h"
 
@@ -274,7 +275,9 @@ int run_command(const RunOptions& options) {
   Progress progress(!options.quiet && isatty(STDERR_FILENO) != 0, scenario.workload.output_tokens);
   Observer observer(!options.quiet, progress);
   output::OperationLog log;
-  std::vector<common::ActivitySink*> sinks = {&log};
+  output::OperatorProfile profile(profiled_operators(session->plan),
+                                  scenario.policy == plan::SchedulePolicy::kSerial);
+  std::vector<common::ActivitySink*> sinks = {&log, &profile};
   std::optional<Waveform> waveform;
   if (scenario.trace.vcd) {
     waveform.emplace(*session, (out / scenario.trace.file).string());
@@ -286,7 +289,10 @@ int run_command(const RunOptions& options) {
   machine_options.boot_parameter = session->plan.address;
   machine_options.activity = &activity;
   machine_options.on_uart_byte = [&](std::uint8_t byte) { observer.on_uart_byte(byte); };
-  machine_options.on_marker = [&](const Marker& marker) { observer.on_marker(marker); };
+  machine_options.on_marker = [&](const Marker& marker) {
+    observer.on_marker(marker);
+    if (marker.kind == MarkerKind::kToken) profile.on_token(marker.time_ps);
+  };
   machine_options.on_diagnostic = [&](const std::string& sentence) {
     observer.on_diagnostic(sentence);
   };
@@ -316,6 +322,7 @@ int run_command(const RunOptions& options) {
   if (waveform) waveform->writer().finish(outcome.machine.time_ps);
 
   output::Result result = collect(*session, machine, outcome, observer, log);
+  result.per_token = profile.profile();
   if (monitor) result.dram_check = monitor->result();
   result.host.wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

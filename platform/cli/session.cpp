@@ -6,6 +6,7 @@
 #include <span>
 
 #include "platform/cli/commands.h"
+#include "platform/cli/operator_names.h"
 #include "platform/compiler/model_error.h"
 #include "platform/config/nearest.h"
 #include "platform/hpim/hpim_machine.h"
@@ -123,6 +124,9 @@ compiler::CompileRequest compile_request(const Session& session) {
   request.top_k = workload.sampling.top_k;
   request.top_p = static_cast<float>(workload.sampling.top_p);
   request.tokenizer = session.tokenizer.get();
+  request.qkv = session.scenario.mapping.qkv;
+  request.attention.allow_pipelined = session.scenario.mapping.attention_pipeline;
+  request.policy = session.scenario.policy;
   return request;
 }
 
@@ -170,36 +174,6 @@ std::set<PseudoChannelName> drawn_dram(const config::Scenario& scenario,
 
 std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
-
-const char* kind_name(plan::OperatorKind kind) {
-  switch (kind) {
-    case plan::OperatorKind::kEmbedding:
-      return "embedding";
-    case plan::OperatorKind::kNorm:
-      return "norm";
-    case plan::OperatorKind::kKey:
-      return "key";
-    case plan::OperatorKind::kValue:
-      return "value";
-    case plan::OperatorKind::kQuery:
-      return "query";
-    case plan::OperatorKind::kAttention:
-      return "attention";
-    case plan::OperatorKind::kProjection:
-      return "projection";
-    case plan::OperatorKind::kFeedForward:
-      return "feed_forward";
-    case plan::OperatorKind::kActivation:
-      return "activation";
-    case plan::OperatorKind::kResidual:
-      return "residual";
-    case plan::OperatorKind::kClassifier:
-      return "classifier";
-    case plan::OperatorKind::kProgramLoad:
-      return "program_load";
-  }
-  return "other";
 }
 
 }  // namespace
@@ -255,6 +229,16 @@ std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t inde
   std::string text = fmt::format("{} \"{}\"", index, one.name);
   if (one.layer != plan::kNoLayer) text += fmt::format(" of layer {}", one.layer);
   return text;
+}
+
+std::vector<output::ProfiledOperator> profiled_operators(const compiler::CompiledPlan& plan) {
+  std::vector<output::ProfiledOperator> operators;
+  for (std::size_t i = 0; i < plan.graph.operators.size(); ++i) {
+    const compiler::GraphOperator& one = plan.graph.operators[i];
+    operators.push_back({operator_group(one.name), kind_name(one.kind),
+                         engine_name(plan.mappings[i].engine), one.predecessors});
+  }
+  return operators;
 }
 
 }  // namespace hpimvp::cli

@@ -68,4 +68,7 @@ std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& p
 // What a message calls an operator of the plan: '12 "attention" of layer 3'.
 std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t index);
 
+// The same for OperatorProfile.
+std::vector<output::ProfiledOperator> profiled_operators(const compiler::CompiledPlan& plan);
+
 }  // namespace hpimvp::cli

@@ -101,7 +101,8 @@ CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
   plan.graph = build_operator_graph(
       config, {plan.attention.pipelined, plan.attention.tiles_per_kv_head > 1});
   plan.mappings = map_operators(config, plan.graph, machine, plan.attention.tiles_per_kv_head);
-  plan.placement = place_model(config, plan.graph, machine, plan.attention.context);
+  plan.placement = place_model(config, plan.graph, machine, plan.attention.context, request.qkv);
+  plan.policy = request.policy;
   plan.tile_memory = allocate_tile_memory(config, machine, plan.attention);
   plan.tile_constants = {1.0F / static_cast<float>(config.hidden), config.norm_epsilon,
                          1.0F / std::sqrt(static_cast<float>(config.head_dim)), 0};

@@ -40,6 +40,8 @@ struct CompileRequest {
   std::uint32_t top_k = 0;
   float top_p = 1;
   AttentionWishes attention;
+  SlicingChoice qkv = SlicingChoice::kAuto;
+  plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
   const Tokenizer* tokenizer = nullptr;  // for the printed pieces; null: none
 };
 
@@ -66,6 +68,7 @@ struct CompiledPlan {
   AttentionShape attention;
   TileMemory tile_memory;
   TileConstants tile_constants{};
+  plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
   ProgramSet programs;
   PlanStatistics statistics;
 };

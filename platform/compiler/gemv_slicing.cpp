@@ -14,16 +14,19 @@ std::uint64_t GemvSlicing::cycles(const StackGemv& gemv, bool bias) {
   return result.end - result.start;
 }
 
-Slicing GemvSlicing::choose(std::uint32_t inputs, std::uint32_t outputs, bool bias) {
-  const auto [found, is_new] = chosen_.try_emplace({inputs, outputs, bias}, Slicing::kRows);
-  if (!is_new) return found->second;
+GemvSlicing::Decision GemvSlicing::decide(std::uint32_t inputs, std::uint32_t outputs, bool bias) {
+  const auto [found, is_new] = decided_.try_emplace({inputs, outputs, bias});
+  Decision& decision = found->second;
+  if (!is_new) return decision;
   const StackGemv by_rows{inputs, outputs, 0, Slicing::kRows};
   const StackGemv by_columns{inputs, outputs, 0, Slicing::kColumns};
   if (!WeightLayout::fits(device_, by_rows) || !WeightLayout::fits(device_, by_columns)) {
-    return Slicing::kRows;
+    return decision;
   }
-  if (cycles(by_columns, bias) * 8 <= cycles(by_rows, bias) * 7) found->second = Slicing::kColumns;
-  return found->second;
+  decision.row_cycles = cycles(by_rows, bias);
+  decision.column_cycles = cycles(by_columns, bias);
+  if (decision.column_cycles * 8 <= decision.row_cycles * 7) decision.slicing = Slicing::kColumns;
+  return decision;
 }
 
 }  // namespace hpimvp::compiler

@@ -17,9 +17,19 @@ class GemvSlicing {
   explicit GemvSlicing(const hbm_pim::DeviceDescription& device)
       : device_(device), engine_(device) {}
 
+  // The choice for a stack's part of a matrix, and the cycles that it rests on.
+  struct Decision {
+    hbm_pim::Slicing slicing = hbm_pim::Slicing::kRows;
+    std::uint64_t row_cycles = 0;  // both 0 where the weights do not fit either way
+    std::uint64_t column_cycles = 0;
+  };
+
   // For a stack's part of a matrix. Partial sums are rounded to FP16, so columns must save at least
   // an eighth of the time. Rows if the weights do not fit anyway.
-  hbm_pim::Slicing choose(std::uint32_t inputs, std::uint32_t outputs, bool bias);
+  Decision decide(std::uint32_t inputs, std::uint32_t outputs, bool bias);
+  hbm_pim::Slicing choose(std::uint32_t inputs, std::uint32_t outputs, bool bias) {
+    return decide(inputs, outputs, bias).slicing;
+  }
 
   // DRAM cycles on the pseudo-channel that has most to do, without refresh and without transfers to
   // and from the stack.
@@ -28,7 +38,7 @@ class GemvSlicing {
  private:
   hbm_pim::DeviceDescription device_;
   hbm_pim::GemvFastEngine engine_;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, bool>, hbm_pim::Slicing> chosen_;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, bool>, Decision> decided_;
 };
 
 }  // namespace hpimvp::compiler

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "platform/compiler/gemv_slicing.h"
 #include "platform/compiler/model_error.h"
@@ -64,11 +65,12 @@ class StackAllocator {
 class Placer {
  public:
   Placer(const ModelConfig& config, const OperatorGraph& graph, const MachineShape& machine,
-         std::uint32_t positions)
+         std::uint32_t positions, SlicingChoice qkv)
       : config_(config),
         graph_(graph),
         machine_(machine),
         positions_(positions),
+        qkv_(qkv),
         slicing_(machine.device) {
     for (const StackShape& stack : machine.stacks) {
       stacks_.emplace_back(machine.device.organisation, stack.memory_base);
@@ -106,16 +108,25 @@ class Placer {
     for (std::uint32_t stack = 0; stack < stacks_.size() && first < op.outputs; ++stack) {
       const auto outputs =
           static_cast<std::uint32_t>(std::min<std::uint64_t>(per_stack, op.outputs - first));
-      const hbm_pim::Slicing slicing = slicing_.choose(op.inputs, outputs, op.has_bias);
+      const GemvSlicing::Decision decision = slicing_.decide(op.inputs, outputs, op.has_bias);
+      const hbm_pim::Slicing slicing = wished(op.kind).value_or(decision.slicing);
       const std::uint64_t rows =
           hbm_pim::WeightLayout::rows_for(machine_.device, {op.inputs, outputs, 0, slicing});
       const std::uint64_t row = stacks_[stack].take_rows(rows);
       note_overflow(stack, op.weights);
       gemv.slices.push_back({stack, static_cast<std::uint32_t>(first), outputs,
-                             static_cast<std::uint32_t>(row), slicing});
+                             static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows),
+                             slicing, decision});
       placement_.stacks[stack].weight_bytes += std::uint64_t{outputs} * op.inputs * 2;
       first += outputs;
     }
+  }
+
+  std::optional<hbm_pim::Slicing> wished(plan::OperatorKind kind) const {
+    const bool applies = kind == plan::OperatorKind::kQuery || kind == plan::OperatorKind::kKey ||
+                         kind == plan::OperatorKind::kValue;
+    if (!applies || qkv_ == SlicingChoice::kAuto) return {};
+    return qkv_ == SlicingChoice::kRows ? hbm_pim::Slicing::kRows : hbm_pim::Slicing::kColumns;
   }
 
   std::uint64_t add_table(const WeightRef& weights, TableKind kind, std::uint32_t stack,
@@ -194,6 +205,7 @@ class Placer {
   const OperatorGraph& graph_;
   const MachineShape& machine_;
   std::uint32_t positions_;
+  SlicingChoice qkv_;
   GemvSlicing slicing_;
   std::vector<StackAllocator> stacks_;
   Placement placement_;
@@ -217,8 +229,8 @@ const GemvPlacement* Placement::gemv(std::uint32_t operator_index) const {
 }
 
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
-                      const MachineShape& machine, std::uint32_t positions) {
-  return Placer(config, graph, machine, positions).place();
+                      const MachineShape& machine, std::uint32_t positions, SlicingChoice qkv) {
+  return Placer(config, graph, machine, positions, qkv).place();
 }
 
 }  // namespace hpimvp::compiler

@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "models/hbm_pim/weight_layout.h"
+#include "platform/compiler/gemv_slicing.h"
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
+#include "platform/compiler/slicing_choice.h"
 
 namespace hpimvp::compiler {
 
@@ -24,7 +26,9 @@ struct GemvSlice {
   std::uint32_t first_output = 0;
   std::uint32_t outputs = 0;
   std::uint32_t weight_row = 0;
+  std::uint32_t weight_rows = 0;  // of each bank
   hbm_pim::Slicing slicing = hbm_pim::Slicing::kRows;
+  GemvSlicing::Decision decision;  // what the compiler would choose, and why
 };
 
 struct GemvPlacement {
@@ -70,9 +74,11 @@ struct Placement {
   const GemvPlacement* gemv(std::uint32_t operator_index) const;
 };
 
-// `positions`: how many rows the position tables need. ModelError naming the first weights that do
-// not fit and by how much the stacks are too small.
+// `positions`: how many rows the position tables need. `qkv`: how the stacks share the matrices of
+// queries, keys and values among their pseudo-channels; that of the others is chosen. ModelError
+// naming the first weights that do not fit and by how much the stacks are too small.
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
-                      const MachineShape& machine, std::uint32_t positions);
+                      const MachineShape& machine, std::uint32_t positions,
+                      SlicingChoice qkv = SlicingChoice::kAuto);
 
 }  // namespace hpimvp::compiler

@@ -292,6 +292,7 @@ class PlanImageBuilder {
     request.temperature = request_.temperature;
     request.top_k = request_.top_k;
     request.top_p = request_.top_p;
+    request.policy = request_.policy;
   }
 
   void finish() {

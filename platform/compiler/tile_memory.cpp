@@ -123,6 +123,18 @@ TileMemory try_allocate(const ModelConfig& config, const MachineShape& machine,
   return memory;
 }
 
+std::string phase_names(std::uint32_t phases) {
+  static constexpr const char* kNames[] = {"embedding", "norm",       "attention", "projection",
+                                           "gate/up",   "activation", "down",      "output"};
+  if (phases == kAlways) return "always";
+  std::string text;
+  for (std::uint32_t phase = 0; phase < std::size(kNames); ++phase) {
+    if ((phases >> phase & 1) == 0) continue;
+    text += std::string(text.empty() ? "" : ", ") + kNames[phase];
+  }
+  return text;
+}
+
 std::string largest_buffers(std::vector<TileBuffer> buffers) {
   std::stable_sort(buffers.begin(), buffers.end(),
                    [](const TileBuffer& a, const TileBuffer& b) { return a.bytes > b.bytes; });
@@ -205,6 +217,20 @@ TileMemory allocate_tile_memory(const ModelConfig& config, const MachineShape& m
         memory.bytes_used - machine.tiles.activation_bytes, largest_buffers(buffers)));
   }
   return memory;
+}
+
+std::vector<TileBufferPlace> tile_memory_map(const ModelConfig& config, const MachineShape& machine,
+                                             const AttentionShape& attention) {
+  TileMemory memory;
+  std::vector<TileBuffer> buffers = list_buffers(config, machine, attention, memory);
+  allocate_buffers(buffers);
+  std::vector<TileBufferPlace> places;
+  for (const TileBuffer& buffer : buffers) {
+    places.push_back({buffer.name, *buffer.address, buffer.bytes, phase_names(buffer.phases)});
+  }
+  std::stable_sort(places.begin(), places.end(),
+                   [](const auto& a, const auto& b) { return a.address < b.address; });
+  return places;
 }
 
 AttentionShape choose_attention_shape(const ModelConfig& config, const MachineShape& machine,

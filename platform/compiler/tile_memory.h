@@ -79,6 +79,17 @@ std::uint32_t allocate_buffers(std::vector<TileBuffer>& buffers);
 TileMemory allocate_tile_memory(const ModelConfig& config, const MachineShape& machine,
                                 const AttentionShape& attention);
 
+struct TileBufferPlace {
+  std::string name;
+  std::uint32_t address = 0;
+  std::uint32_t bytes = 0;
+  std::string phases;  // of a token in which it is in use
+};
+
+// What allocate_tile_memory() has placed, by address, for people.
+std::vector<TileBufferPlace> tile_memory_map(const ModelConfig& config, const MachineShape& machine,
+                                             const AttentionShape& attention);
+
 // What a caller may fix; 0: the compiler chooses.
 struct AttentionWishes {
   std::uint32_t block_tokens = 0;

@@ -144,6 +144,30 @@ Workload read_workload(ObjectReader& root, const Document& document) {
   return workload;
 }
 
+plan::SchedulePolicy read_policy(ObjectReader& root) {
+  plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
+  if (auto reader = root.child("schedule")) {
+    reader->read_choice<plan::SchedulePolicy>("policy", policy,
+                                              {{"overlapped", plan::SchedulePolicy::kOverlapped},
+                                               {"serial", plan::SchedulePolicy::kSerial}});
+    reader->finish();
+  }
+  return policy;
+}
+
+MappingChoice read_mapping(ObjectReader& root) {
+  MappingChoice mapping;
+  if (auto reader = root.child("mapping")) {
+    reader->read_choice<compiler::SlicingChoice>("qkv", mapping.qkv,
+                                                 {{"auto", compiler::SlicingChoice::kAuto},
+                                                  {"rows", compiler::SlicingChoice::kRows},
+                                                  {"columns", compiler::SlicingChoice::kColumns}});
+    reader->read_boolean("attention_pipeline", mapping.attention_pipeline);
+    reader->finish();
+  }
+  return mapping;
+}
+
 // A name, or an array of names. Which names there are is known when the machine is; "none" is a
 // name for the empty array.
 void read_drawn_dram(ObjectReader& reader, const Document& document, TraceChoice& trace) {
@@ -228,6 +252,8 @@ Scenario read_scenario(Document document, const std::string& folder,
       {{"functional", hpim::DataMode::kFunctional}, {"timing", hpim::DataMode::kTiming}});
   scenario.model = read_model(root, document, folder, preset_folder);
   scenario.workload = read_workload(root, document);
+  scenario.policy = read_policy(root);
+  scenario.mapping = read_mapping(root);
   read_path(root, document, "firmware", folder, scenario.firmware);
   scenario.trace = read_trace(root, document);
   scenario.limits = read_limits(root);

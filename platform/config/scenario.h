@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "firmware/abi/plan_format.h"
+#include "platform/compiler/slicing_choice.h"
 #include "platform/config/document.h"
 #include "platform/hpim/machine_config.h"
 
@@ -39,6 +41,12 @@ struct Workload {
   bool all_logits = false;  // compute logits at every prompt position, for predictions there
 };
 
+// How the compiler maps operators, where there is a choice.
+struct MappingChoice {
+  compiler::SlicingChoice qkv = compiler::SlicingChoice::kAuto;
+  bool attention_pipeline = true;
+};
+
 // Some of the pseudo-channels, by name: "first" (of each stack), "all", a stack ("stack0") or one
 // ("stack0.pc3").
 struct PseudoChannelChoice {
@@ -67,6 +75,8 @@ struct Scenario {
   hpim::HpimMachineConfig machine;
   ModelChoice model;
   Workload workload;
+  plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
+  MappingChoice mapping;
   std::string firmware;  // an ELF in place of ours; empty: ours
   TraceChoice trace;
   Limits limits;

@@ -328,6 +328,49 @@ TEST_CASE("LLaMA-3.1's RoPE keeps high frequencies and stretches low ones eightf
         Approx(std::sin(frequency / 8 * 2 / 3 + frequency / 3)).epsilon(1e-5));
 }
 
+TEST_CASE("the slicing of Q, K and V can be asked for, that of the others is chosen") {
+  CompileRequest plain = request(4, 4);
+  const CompiledPlan chosen = compile(preset("opt-1.3b"), machine(), plain);
+  for (const auto& [choice, slicing] :
+       {std::pair(SlicingChoice::kRows, hbm_pim::Slicing::kRows),
+        std::pair(SlicingChoice::kColumns, hbm_pim::Slicing::kColumns)}) {
+    CompileRequest asked = plain;
+    asked.qkv = choice;
+    const CompiledPlan plan = compile(preset("opt-1.3b"), machine(), asked);
+    REQUIRE(plan.placement.gemvs.size() == chosen.placement.gemvs.size());
+    for (std::size_t i = 0; i < plan.placement.gemvs.size(); ++i) {
+      const GemvPlacement& gemv = plan.placement.gemvs[i];
+      const plan::OperatorKind kind = plan.graph.operators[gemv.operator_index].kind;
+      const bool qkv = kind == plan::OperatorKind::kQuery || kind == plan::OperatorKind::kKey ||
+                       kind == plan::OperatorKind::kValue;
+      for (std::size_t s = 0; s < gemv.slices.size(); ++s) {
+        REQUIRE(gemv.slices[s].slicing ==
+                (qkv ? slicing : chosen.placement.gemvs[i].slices[s].slicing));
+        REQUIRE(gemv.slices[s].decision.slicing == chosen.placement.gemvs[i].slices[s].slicing);
+      }
+    }
+  }
+}
+
+TEST_CASE("the map of a tile's memory shows what was placed") {
+  for (const char* name : {"opt-13b", "llama-3.1-8b", "opt-350m"}) {
+    const CompiledPlan plan = compile(preset(name), machine(), request(600, 600));
+    const auto places = tile_memory_map(plan.config, plan.machine, plan.attention);
+    std::uint32_t end = 0;
+    std::set<std::uint32_t> addresses;
+    for (const TileBufferPlace& place : places) {
+      end = std::max(end, place.address + place.bytes);
+      addresses.insert(place.address);
+      CHECK_FALSE(place.phases.empty());
+    }
+    CHECK(end == plan.tile_memory.bytes_used);
+    for (const std::uint32_t address :
+         {plan.tile_memory.hidden, plan.tile_memory.stream, plan.tile_memory.inner}) {
+      CHECK(addresses.count(address) == 1);
+    }
+  }
+}
+
 TEST_CASE("a mapping that scatters rows is refused, another order below them is not") {
   MachineShape shape = machine();
   shape.mapping = "row:bank:stack_id:bank_group:channel:pseudo_channel:column";

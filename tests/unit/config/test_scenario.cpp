@@ -99,6 +99,36 @@ hbm_pim::DeviceDescription device_of(const std::string& machine) {
 
 }  // namespace
 
+TEST_CASE("schedule and mapping are chosen by name", "[config]") {
+  const std::string rest =
+      R"("machine": "hpim", "model": { "path": "m.bin" }, "workload": { "prompt_tokens": 1 } })";
+  const Scenario plain = read("{" + rest);
+  CHECK(plain.policy == plan::SchedulePolicy::kOverlapped);
+  CHECK(plain.mapping.qkv == compiler::SlicingChoice::kAuto);
+  CHECK(plain.mapping.attention_pipeline);
+  const Scenario chosen = read(R"({ "schedule": { "policy": "serial" },
+    "mapping": { "qkv": "columns", "attention_pipeline": false }, )" +
+                               rest);
+  CHECK(chosen.policy == plan::SchedulePolicy::kSerial);
+  CHECK(chosen.mapping.qkv == compiler::SlicingChoice::kColumns);
+  CHECK_FALSE(chosen.mapping.attention_pipeline);
+  CHECK(read(R"({ "mapping": { "qkv": "rows" }, )" + rest).mapping.qkv ==
+        compiler::SlicingChoice::kRows);
+
+  const auto check_error = [&](const std::string& part, const std::string& pointer,
+                               const std::string& hint) {
+    const std::string error = error_of("{\n" + part + ",\n" + rest);
+    CHECK_THAT(error, Catch::Contains("/folder/test.json:2: " + pointer));
+    CHECK_THAT(error, Catch::Contains(hint));
+  };
+  check_error(R"("schedule": { "policy": "seriel" })", "/schedule/policy",
+              "did you mean 'serial'?");
+  check_error(R"("schedule": { "polcy": "serial" })", "/schedule/polcy", "did you mean 'policy'?");
+  check_error(R"("mapping": { "qkv": "colums" })", "/mapping/qkv", "did you mean 'columns'?");
+  check_error(R"("mapping": { "attention_pipeline": 1 })", "/mapping/attention_pipeline",
+              "found 1");
+}
+
 TEST_CASE("a machine without a device has the default one", "[config]") {
   for (const char* machine : {R"("hpim")", "{}", R"({ "hbm": { "stacks": 2 } })",
                               R"({ "preset": "hpim", "hbm": { "device": null } })"}) {

@@ -131,6 +131,37 @@ TEST_CASE("independent operators are in flight together") {
   CHECK(engines.most_in_flight() == 6);
 }
 
+TEST_CASE("with the serial policy an operator starts when nothing else is at work") {
+  const auto seed = static_cast<std::uint32_t>(random_seed(20260302));
+  INFO("HPIMVP_SEED=" << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 100; ++round) {
+    PlanBuilder builder(3, 10);
+    builder.header.request.policy = plan::SchedulePolicy::kSerial;
+    add_machine(builder);
+    const std::uint32_t count = 1 + random() % 40;
+    std::uint32_t with_descriptors = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const PlanBuilder::Operator op = random_operator(random, i);
+      with_descriptors += op.devices.empty() ? 0 : 1;
+      builder.add_operator(op);
+    }
+    const PlanView plan = builder.build();
+    REQUIRE_FALSE(check_plan(plan));
+    FakeEngines engines(std::vector<std::uint32_t>(kStacks + 2, 7), random());
+    RecordedProgress progress;
+    TestMemory memory;
+    OperatorScheduler scheduler(plan, engines, &progress, memory.arena());
+    REQUIRE_FALSE(scheduler.run_position({5, 9, true, 0, 0}));
+    REQUIRE(progress.events.size() == 2 * with_descriptors);
+    for (std::size_t i = 0; i < progress.events.size(); i += 2) {
+      const std::string& start = progress.events[i];
+      REQUIRE(start.rfind("start ", 0) == 0);
+      REQUIRE(progress.events[i + 1] == "end " + start.substr(6));
+    }
+  }
+}
+
 TEST_CASE("descriptors are the templates with what is known at run time added") {
   PlanBuilder builder(3, 10);
   add_machine(builder);

@@ -76,7 +76,7 @@ TEST_CASE("each damage to a plan is found and named") {
   };
   const std::vector<Damage> damages = {
       {"wrong magic number (0)", [](auto& h) { h.magic = 0; }},
-      {"unknown version (2)", [](auto& h) { h.version = 2; }},
+      {"unknown version (3)", [](auto& h) { h.version = 3; }},
       {"impossible size (16)", [](auto& h) { h.total_bytes = 16; }},
       {"impossible size", [](auto& h) { h.total_bytes = ~std::uint64_t{0}; }},
       {"device table lies outside", [](auto& h) { h.device_count = 1000000; }},
@@ -152,6 +152,8 @@ TEST_CASE("each damage to a plan is found and named") {
       {"temperature is not", [](auto& h) { h.request.temperature = INFINITY; }},
       {"top-p is not", [](auto& h) { h.request.top_p = 0.0f; }},
       {"top-p is not", [](auto& h) { h.request.top_p = 1.5f; }},
+      {"unknown schedule policy (2)",
+       [](auto& h) { h.request.policy = static_cast<plan::SchedulePolicy>(2); }},
   };
   for (const Damage& damage : damages) {
     INFO("expected: " << damage.text);
