@@ -84,8 +84,8 @@ TEST_CASE("a result is written with its keys in a fixed order and exact numbers"
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   CHECK(keys == std::vector<std::string>{"version", "status", "text", "prompt_tokens", "tokens",
                                          "predictions", "time", "firmware", "kinds", "operators",
-                                         "engines", "components", "energy", "machine", "scenario",
-                                         "host"});
+                                         "engines", "components", "links", "energy", "machine",
+                                         "scenario", "host"});
   CHECK(json["time"]["per_token_s"].dump() == "[0.3,0.3333333333333333,0.3333333333333333]");
   CHECK(json["time"]["mean_token_s"].get<double>() == 1.0 / 3);
   CHECK(json["components"].dump() ==
