@@ -232,7 +232,7 @@ class Bounds(ToolTest):
         }
 
     def test_attention(self):
-        context = 512
+        context = 128
         for tiles in (1, 32):
             settings = (f"machine.sram_pim.tiles={tiles}", f"workload.prompt_tokens={context}")
             profile = self.profile("attention", *settings)
