@@ -18,12 +18,20 @@ OperatorProfile::OperatorProfile(std::vector<ProfiledOperator> operators, bool o
   active_.resize(first_of_.size());
 }
 
-void OperatorProfile::operation(std::uint32_t /*engine*/, std::uint32_t operation,
+void OperatorProfile::operation(std::uint32_t engine, std::uint32_t operation,
                                 std::uint64_t start_ps, std::uint64_t end_ps) {
   if (operation >= runs_.size() || !begin_ps_) return;
   Run& run = runs_[operation];
   if (run.commands == 0) ended_.push_back(operation);
-  run.start_ps = run.commands == 0 ? start_ps : std::min(run.start_ps, start_ps);
+  Engine& worker = engines_[engine];
+  if (run.commands == 0 || start_ps < run.start_ps) {
+    const bool known =
+        worker.operation != operation && worker.end_ps > *begin_ps_ && worker.end_ps <= start_ps;
+    run.before = known ? worker.operation : kNobody;
+    run.engine_free_ps = known ? worker.end_ps : 0;
+    run.start_ps = start_ps;
+  }
+  worker = {operation, end_ps};
   run.end_ps = std::max(run.end_ps, end_ps);
   run.busy_ps += end_ps - start_ps;
   ++run.commands;
@@ -90,22 +98,25 @@ bool OperatorProfile::ends_before(std::uint32_t a, std::uint32_t b) const {
 
 OperatorProfile::Wait OperatorProfile::wait_of(std::uint32_t op) const {
   const Run& run = runs_[op];
-  Wait wait{{}, *begin_ps_};
+  Wait wait{kNobody, *begin_ps_, *begin_ps_};
   for (const std::uint32_t predecessor : operators_[op].predecessors) {
     const Run& before = runs_[predecessor];
     if (before.commands == 0 || before.end_ps > run.start_ps) continue;  // skipped, or no report
-    if (before.end_ps < wait.ready_ps) continue;
-    wait = {predecessor, before.end_ps};
+    if (before.end_ps >= wait.ready_ps) wait = {predecessor, before.end_ps, before.end_ps};
   }
-  // Another that ended later, but before this one began, had what this one needed.
+  if (run.before != kNobody && run.engine_free_ps > wait.until_ps) {
+    wait.blocker = run.before;
+    wait.until_ps = run.engine_free_ps;
+  }
+  if (!one_at_a_time_) return wait;
+  // The last that ended before this one began.
   auto other = std::upper_bound(
       ended_.begin(), ended_.end(), run.start_ps,
       [this](std::uint64_t time_ps, std::uint32_t o) { return time_ps < runs_[o].end_ps; });
   while (other != ended_.begin()) {
     --other;
-    if (runs_[*other].end_ps <= wait.ready_ps) break;
-    const bool same_engine = operators_[*other].engine == operators_[op].engine;
-    if (ends_before(*other, op) && (one_at_a_time_ || same_engine)) return {*other, wait.ready_ps};
+    if (runs_[*other].end_ps <= wait.until_ps) break;
+    if (*other != op) return {*other, runs_[*other].end_ps, wait.ready_ps};
   }
   return wait;
 }
@@ -125,32 +136,33 @@ void OperatorProfile::add_runs() {
       totals.usage[resource] += common::share_of(at_work, run.usage[resource], reported);
     }
     const Wait wait = wait_of(op);
-    const std::uint64_t free_ps = wait.blocker ? runs_[*wait.blocker].end_ps : wait.ready_ps;
     // The first operators wait for the firmware to come to them: that is between tokens.
-    if (wait.blocker) totals.issue_ps += run.start_ps - free_ps;
-    totals.queue_ps += free_ps - wait.ready_ps;
+    if (wait.blocker != kNobody) totals.issue_ps += run.start_ps - wait.until_ps;
+    totals.queue_ps += wait.until_ps - wait.ready_ps;
   }
 }
 
+// Backwards: `end_ps` is how far the path has come, which is before an operator's end where the one
+// after it needed only an engine.
 void OperatorProfile::add_critical_path(std::uint64_t end_ps) {
-  if (ended_.empty()) {
-    between_ps_ += end_ps - *begin_ps_;
-    return;
-  }
-  std::uint32_t op = ended_.back();
-  between_ps_ += end_ps - runs_[op].end_ps;
-  for (;;) {
-    const Run& run = runs_[op];
-    Totals& totals = totals_[group_of_[op]];
-    totals.critical_ps += run.end_ps - run.start_ps;
-    const Wait wait = wait_of(op);
-    if (!wait.blocker) {
-      between_ps_ += run.start_ps - *begin_ps_;
-      return;
+  if (!ended_.empty()) {
+    std::uint32_t op = ended_.back();
+    between_ps_ += end_ps - runs_[op].end_ps;
+    end_ps = runs_[op].end_ps;
+    // A path has every operator once at most, but for commands that take no time.
+    for (std::size_t steps = 0; op != kNobody && steps < 2 * ended_.size(); ++steps) {
+      const Run& run = runs_[op];
+      Totals& totals = totals_[group_of_[op]];
+      totals.critical_ps += end_ps - run.start_ps;
+      end_ps = run.start_ps;
+      const Wait wait = wait_of(op);
+      op = wait.blocker;
+      if (op == kNobody) break;
+      totals.critical_issue_ps += end_ps - wait.until_ps;
+      end_ps = wait.until_ps;
     }
-    totals.critical_issue_ps += run.start_ps - runs_[*wait.blocker].end_ps;
-    op = *wait.blocker;
   }
+  between_ps_ += end_ps - *begin_ps_;
 }
 
 namespace {

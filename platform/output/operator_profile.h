@@ -39,8 +39,8 @@ struct GroupProfile {
   // From the moment when predecessors were done and an engine was free until the first engine
   // began: completion interrupt, firmware, descriptor fetch. Hidden or not.
   double issue_s = 0;
-  // From the end of its predecessors to that of another operator on the same kind of engine (with
-  // a serial schedule, of any other).
+  // From the end of its predecessors until the engine that began first was free (with a serial
+  // schedule, until all were).
   double queue_s = 0;
   // The span, divided by what the engines report of their time; the rest of it, when not all of
   // an operator's engines were at work.
@@ -77,13 +77,18 @@ class OperatorProfile : public common::ActivitySink {
     return 0;
   }
   void change(common::SignalId, std::uint64_t, std::uint64_t) override {}
-  std::uint32_t declare_engine(std::string_view) override { return engine_count_++; }
+  std::uint32_t declare_engine(std::string_view) override {
+    engines_.emplace_back();
+    return static_cast<std::uint32_t>(engines_.size() - 1);
+  }
   void operation(std::uint32_t engine, std::uint32_t operation, std::uint64_t start_ps,
                  std::uint64_t end_ps) override;
   void usage(std::uint32_t engine, std::uint32_t operation,
              const common::ResourceUsage& usage) override;
 
  private:
+  static constexpr std::uint32_t kNobody = 0xFFFFFFFF;
+
   // An operator at the position in progress.
   struct Run {
     std::uint64_t commands = 0;
@@ -91,6 +96,14 @@ class OperatorProfile : public common::ActivitySink {
     std::uint64_t end_ps = 0;
     std::uint64_t busy_ps = 0;
     common::ResourceUsage usage;
+    // Who had the engine that began first, and until when; kNobody: nothing is known.
+    std::uint32_t before = kNobody;
+    std::uint64_t engine_free_ps = 0;
+  };
+  // The last command of an engine.
+  struct Engine {
+    std::uint32_t operation = kNobody;
+    std::uint64_t end_ps = 0;
   };
   struct Totals {
     std::uint64_t busy_ps = 0;
@@ -109,10 +122,10 @@ class OperatorProfile : public common::ActivitySink {
     bool starts;
   };
 
-  // What an operator waited for: its predecessors' end, and the operator whose end came last among
-  // them and those that had an engine that it needed.
+  // What an operator waited for last: a predecessor, or who had its first engine.
   struct Wait {
-    std::optional<std::uint32_t> blocker;
+    std::uint32_t blocker = kNobody;
+    std::uint64_t until_ps = 0;  // the blocker's end, or the position's begin
     std::uint64_t ready_ps = 0;  // end of the predecessors, or the position's begin
   };
 
@@ -127,7 +140,7 @@ class OperatorProfile : public common::ActivitySink {
   bool one_at_a_time_;
   std::vector<std::uint32_t> group_of_;  // operator -> group
   std::vector<std::uint32_t> first_of_;  // group -> its first operator
-  std::uint32_t engine_count_ = 0;
+  std::vector<Engine> engines_;
 
   std::vector<Run> runs_;             // by operator
   std::vector<std::uint32_t> ended_;  // operators of the position; sorted by end when it closes

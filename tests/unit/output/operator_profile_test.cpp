@@ -17,6 +17,16 @@ using output::TokenProfile;
 namespace {
 
 constexpr std::uint64_t kUs = 1'000'000;
+constexpr std::uint32_t kStack0 = 0, kStack1 = 1, kTile = 2;
+
+// A profile that knows three engines.
+class Profile : public OperatorProfile {
+ public:
+  Profile(std::vector<ProfiledOperator> operators, bool one_at_a_time)
+      : OperatorProfile(std::move(operators), one_at_a_time) {
+    for (const char* name : {"stack0", "stack1", "tile0"}) declare_engine(name);
+  }
+};
 
 std::vector<ProfiledOperator> example_operators() {
   return {{"norm", "norm", "sram_pim", {}},
@@ -28,19 +38,20 @@ std::vector<ProfiledOperator> example_operators() {
 
 // From one token to the next 60 us later.
 void run_example(OperatorProfile& profile, std::uint64_t at_us) {
-  const auto report = [&](std::uint32_t op, std::uint64_t start, std::uint64_t end) {
-    profile.operation(0, op, (at_us + start) * kUs, (at_us + end) * kUs);
+  const auto report = [&](std::uint32_t engine, std::uint32_t op, std::uint64_t start,
+                          std::uint64_t end) {
+    profile.operation(engine, op, (at_us + start) * kUs, (at_us + end) * kUs);
   };
-  report(0, 5, 10);
-  report(1, 14, 18);
-  report(1, 12, 20);
+  report(kTile, 0, 5, 10);
+  report(kStack1, 1, 14, 18);
+  report(kStack0, 1, 12, 20);
   ResourceUsage usage;
   usage[Resource::kColumns] = 9 * kUs;
   usage[Resource::kTransfer] = 3 * kUs;
-  profile.usage(0, 1, usage);
-  report(2, 21, 30);
-  report(3, 22, 35);
-  report(4, 40, 50);
+  profile.usage(kStack0, 1, usage);
+  report(kStack0, 2, 21, 30);
+  report(kTile, 3, 22, 35);
+  report(kStack0, 4, 40, 50);
   profile.on_token((at_us + 60) * kUs);
 }
 
@@ -65,7 +76,7 @@ Approx us(double value) {
 
 TEST_CASE(
     "there is no profile before the second token, and what came before the first is left out") {
-  OperatorProfile profile(example_operators(), false);
+  Profile profile(example_operators(), false);
   profile.operation(0, 0, 0, 5 * kUs);
   CHECK_FALSE(profile.profile());
   profile.on_token(100 * kUs);
@@ -77,7 +88,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a token's time is divided by what was at work, and along the critical path") {
-  OperatorProfile log(example_operators(), false);
+  Profile log(example_operators(), false);
   log.on_token(100 * kUs);
   run_example(log, 100);
   run_example(log, 160);
@@ -117,7 +128,7 @@ TEST_CASE("a token's time is divided by what was at work, and along the critical
 TEST_CASE("operators of several layers with one name are one group") {
   std::vector<ProfiledOperator> operators = {{"up", "feed_forward", "hbm_pim", {}},
                                              {"up", "feed_forward", "hbm_pim", {0}}};
-  OperatorProfile log(operators, false);
+  Profile log(operators, false);
   log.on_token(0);
   log.operation(0, 0, 1 * kUs, 2 * kUs);
   log.operation(0, 1, 4 * kUs, 7 * kUs);
@@ -133,11 +144,11 @@ TEST_CASE("in a serial schedule an operator waits for one that it does not need"
                                                    {"query", "query", "hbm_pim", {}},
                                                    {"keys", "attention", "sram_pim", {0}}};
   for (const bool serial : {false, true}) {
-    OperatorProfile log(operators, serial);
+    Profile log(operators, serial);
     log.on_token(0);
     log.operation(0, 0, 1 * kUs, 3 * kUs);
     log.operation(0, 1, 4 * kUs, 10 * kUs);
-    log.operation(1, 2, 11 * kUs, 12 * kUs);
+    log.operation(kTile, 2, 11 * kUs, 12 * kUs);
     log.on_token(12 * kUs);
     const TokenProfile profile = *log.profile();
     CHECK(group(profile, "keys").queue_s == us(serial ? 7 : 0));
@@ -147,10 +158,28 @@ TEST_CASE("in a serial schedule an operator waits for one that it does not need"
   }
 }
 
+TEST_CASE("an operator that waits for an engine takes over from the one that had it") {
+  const std::vector<ProfiledOperator> operators = {{"key", "key", "hbm_pim", {}},
+                                                   {"query", "query", "hbm_pim", {}}};
+  Profile log(operators, false);
+  log.on_token(0);
+  log.operation(kStack0, 0, 1 * kUs, 5 * kUs);
+  log.operation(kStack1, 0, 2 * kUs, 9 * kUs);
+  log.operation(kStack0, 1, 6 * kUs, 10 * kUs);
+  log.operation(kStack1, 1, 10 * kUs, 12 * kUs);
+  log.on_token(13 * kUs);
+  const TokenProfile profile = *log.profile();
+  CHECK(group(profile, "query").critical_s == us(6));
+  CHECK(group(profile, "query").critical_issue_s == us(1));
+  CHECK(group(profile, "query").queue_s == us(5));
+  CHECK(group(profile, "key").critical_s == us(4));
+  CHECK(accounted_for(profile) == us(13));
+}
+
 TEST_CASE("operators that take no time do not wait for each other") {
   const std::vector<ProfiledOperator> operators = {
       {"a", "k", "dma", {}}, {"b", "k", "dma", {}}, {"c", "k", "dma", {0, 1}}};
-  OperatorProfile log(operators, false);
+  Profile log(operators, false);
   log.on_token(0);
   for (std::uint32_t op = 0; op < 3; ++op) log.operation(0, op, 4 * kUs, 4 * kUs);
   log.on_token(6 * kUs);
@@ -170,7 +199,7 @@ TEST_CASE("on random timelines everything adds up") {
       operators.push_back({name, "k", random() % 2 == 0 ? "hbm_pim" : "sram_pim", {}});
       if (i != 0) operators.back().predecessors.push_back(random() % i);
     }
-    OperatorProfile log(operators, random() % 2 == 0);
+    Profile log(operators, random() % 2 == 0);
     log.on_token(0);
     std::uint64_t last = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -178,7 +207,7 @@ TEST_CASE("on random timelines everything adds up") {
       const std::uint64_t start = ready + random() % 1000;
       ends.push_back(start + random() % 5000);
       last = std::max(last, ends.back());
-      log.operation(0, i, start, ends.back());
+      log.operation(random() % 3, i, start, ends.back());
     }
     log.on_token(last + random() % 100);
     const TokenProfile profile = *log.profile();
