@@ -18,14 +18,16 @@ enum class Resource : std::uint8_t {
   kAccesses,    // HBM-PIM: waiting while normal accesses have the pseudo-channel
   kInArray,     // SRAM-PIM: the in-array matrix-vector unit
   kVector,      // SRAM-PIM: the vector unit
+  kMatrix,      // SRAM-PIM: the systolic array (TCU)
+  kTranspose,   // SRAM-PIM: the transpose unit
   kSequencer,   // SRAM-PIM: scalar instructions, and latencies that no unit's busy time covers
   kCount,
 };
 inline constexpr unsigned kResources = static_cast<unsigned>(Resource::kCount);
 
 inline constexpr std::array<const char*, kResources> kResourceNames = {
-    "transfer", "columns",  "activation", "broadcast", "read_out", "refresh",
-    "mode",     "accesses", "in_array",   "vector",    "sequencer"};
+    "transfer", "columns",  "activation", "broadcast", "read_out",  "refresh",  "mode",
+    "accesses", "in_array", "vector",     "matrix",    "transpose", "sequencer"};
 
 // Picoseconds by resource.
 class ResourceUsage {

@@ -218,11 +218,15 @@ common::ResourceUsage SramPimTile::usage_since(const TileCounters& before,
   const std::uint64_t in_array = now.pim_cycles - before.pim_cycles;
   const std::uint64_t transfer = now.transfer_cycles - before.transfer_cycles;
   const std::uint64_t run = (duration_ps + config_.clock_period_ps - 1) / config_.clock_period_ps;
-  const std::uint64_t whole = std::max(run, vector + in_array + transfer);
+  const std::uint64_t matrix = now.tcu_cycles - before.tcu_cycles;
+  const std::uint64_t transpose = now.transpose_cycles - before.transpose_cycles;
+  const std::uint64_t whole = std::max(run, vector + in_array + transfer + matrix + transpose);
   common::ResourceUsage usage;
   usage[Resource::kVector] = common::share_of(duration_ps, vector, whole);
   usage[Resource::kInArray] = common::share_of(duration_ps, in_array, whole);
   usage[Resource::kTransfer] = common::share_of(duration_ps, transfer, whole);
+  usage[Resource::kMatrix] = common::share_of(duration_ps, matrix, whole);
+  usage[Resource::kTranspose] = common::share_of(duration_ps, transpose, whole);
   usage[Resource::kSequencer] = duration_ps - usage.total();
   return usage;
 }
