@@ -80,8 +80,7 @@ MeshNetwork::Cycle MeshNetwork::bound(const InFlight& message, Cycle now) const 
     first = std::min(first, other.ready);
     flits_before += messages_[other.message].flits;
   }
-  first = std::max(first, now);
-  if (link.free_at != kUnknown) first = std::max(first, link.free_at);
+  first = std::max({first, now, link.free_at == kUnknown ? link.held_until : link.free_at});
   const Cycle from = std::max(message.waiter.ready, first + flits_before);
   return from + (message.steps.size() - message.next) * config_.hop_cycles + message.flits - 1;
 }
@@ -91,19 +90,20 @@ MeshNetwork::Cycle MeshNetwork::bound(const InFlight& message, Cycle now) const 
 void MeshNetwork::wait_for(MessageId message, std::uint32_t link, Cycle ready) {
   messages_[message].waiter.ready = ready;
   links_[link].waiters.push_back(messages_[message].waiter);
-  schedule(ready, link);
+  events_.push({ready, link});
+}
+
+// Many may learn at once that the link will be free: one event is enough.
+void MeshNetwork::look_at(Link& link, std::uint32_t index, Cycle cycle) {
+  if (link.looks_at == cycle) return;
+  link.looks_at = cycle;
+  events_.push({cycle, index});
 }
 
 // Nothing of this cycle depends on another link's arbitration in it: every effect comes later.
 void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
   Link& link = links_[index];
-  auto first = link.waiters.end();
-  for (auto waiter = link.waiters.begin(); waiter != link.waiters.end(); ++waiter) {
-    if (waiter->ready > cycle) continue;
-    if (first == link.waiters.end() || waiter->before(*first)) first = waiter;
-  }
-  if (first == link.waiters.end() || link.free_at == kUnknown) return;
-
+  if (link.free_at == kUnknown || link.waiters.empty()) return;
   Cycle possible = link.free_at;
   std::size_t channel = 0;
   if (!link.channels_free.empty()) {
@@ -113,13 +113,20 @@ void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
     channel = static_cast<std::size_t>(free - link.channels_free.begin());
   }
   if (possible > cycle) {
-    schedule(possible, index);
+    look_at(link, index, possible);
     return;
   }
+  auto first = link.waiters.end();
+  for (auto waiter = link.waiters.begin(); waiter != link.waiters.end(); ++waiter) {
+    if (waiter->ready > cycle) continue;
+    if (first == link.waiters.end() || waiter->before(*first)) first = waiter;
+  }
+  if (first == link.waiters.end()) return;
   const Waiter winner = *first;
   *first = link.waiters.back();
   link.waiters.pop_back();
   link.free_at = kUnknown;
+  link.held_until = cycle + messages_[winner.message].flits;
   if (!link.channels_free.empty()) link.channels_free[channel] = kUnknown;
   messages_[winner.message].steps[messages_[winner.message].next].channel =
       static_cast<std::uint32_t>(channel);
@@ -162,13 +169,15 @@ void MeshNetwork::settle(InFlight& message, std::uint32_t step) {
   const std::uint32_t index = message.steps[step].link;
   Link& link = links_[index];
   link.free_at = last + 1;
-  if (!link.waiters.empty()) schedule(link.free_at, index);
+  if (!link.waiters.empty()) look_at(link, index, link.free_at);
   totals_[index].held_cycles += last + 1 - message.steps[step].won;
   if (link.signal != kNone) report(index, message.steps[step].won, last + 1);
   if (step == 0) return;
   const Step& before = message.steps[step - 1];
-  links_[before.link].channels_free[before.channel] = last + config_.credit_cycles;
-  if (!links_[before.link].waiters.empty()) schedule(last + config_.credit_cycles, before.link);
+  Link& link_before = links_[before.link];
+  const Cycle emptied = last + config_.credit_cycles;
+  link_before.channels_free[before.channel] = emptied;
+  if (!link_before.waiters.empty()) look_at(link_before, before.link, emptied);
 }
 
 void MeshNetwork::arrive(InFlight& message) {

@@ -108,6 +108,8 @@ class MeshNetwork {
   };
   struct Link {
     Cycle free_at = 0;                 // kUnknown while the message that has it may be stopped
+    Cycle held_until = 0;              // free_at is not less
+    Cycle looks_at = kUnknown;         // an event in which it can be won
     std::vector<Cycle> channels_free;  // of the buffers at its end
     std::vector<Waiter> waiters;
     std::uint32_t signal = kNone;  // injection and ejection, with activity
@@ -142,7 +144,7 @@ class MeshNetwork {
     std::uint64_t waiting_cycles = 0;
   };
 
-  void schedule(Cycle cycle, std::uint32_t link) { events_.push({cycle, link}); }
+  void look_at(Link& link, std::uint32_t index, Cycle cycle);
   void wait_for(MessageId message, std::uint32_t link, Cycle ready);
   void arbitrate(std::uint32_t link, Cycle cycle);
   void win(MessageId message, Cycle cycle);

@@ -11,6 +11,10 @@
 namespace hpimvp::sram_pim {
 namespace {
 
+// How often a tile that waits for a transfer looks whether it is overdue. A timeout that was not
+// needed stays in the kernel's queue until its time, so that long ones would fill it.
+constexpr std::uint64_t kLookPs = 50'000'000;
+
 namespace registers_of = sram_pim_tile_registers;
 using sc_core::sc_time;
 
@@ -253,7 +257,7 @@ TransferPort::Result SramPimTile::finish(std::uint64_t latest_cycle) {
   const std::uint64_t latest_ps = cycle_ps(latest_cycle);
   while (!transfer_done_) {
     if (now_ps() >= latest_ps) return {Status::kOverdue, latest_cycle};
-    wait(sc_time::from_value(latest_ps - now_ps()), transfer_done_event_);
+    wait(sc_time::from_value(std::min(latest_ps - now_ps(), kLookPs)), transfer_done_event_);
   }
   const Status status = abandoned_     ? Status::kAbandoned
                         : transfer_ok_ ? Status::kDone
