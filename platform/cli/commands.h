@@ -44,8 +44,12 @@ int describe_command(const DescribeOptions& options);
 // Runs the scenario once for each combination of the axes' values, each in a process of its own,
 // and writes sweep.csv.
 int sweep_command(const SweepOptions& options);
+struct ReportOptions {
+  std::vector<std::string> folders;
+  std::vector<std::string> baselines;  // machines to compare with; "all"
+};
 // Prints results side by side.
-int report_command(const std::vector<std::string>& folders);
+int report_command(const ReportOptions& options);
 
 // Where the presets and models that come with the project are.
 std::string preset_folder();

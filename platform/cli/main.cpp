@@ -102,11 +102,17 @@ int main(int argc, char* argv[]) {
   sweep_app->add_option("--out", sweep.out, "Result folder (default: out/<scenario>_sweep)");
   sweep_app->callback([&] { command = [&] { return cli::sweep_command(sweep); }; });
 
-  std::vector<std::string> folders;
+  cli::ReportOptions report;
   auto* report_app =
       app.add_subcommand("report", "Print the results of finished runs side by side");
-  report_app->add_option("folders", folders, "Result folders")->required();
-  report_app->callback([&] { command = [&] { return cli::report_command(folders); }; });
+  report_app->add_option("folders", report.folders, "Result folders")->required();
+  report_app
+      ->add_option("--baseline", report.baselines,
+                   "Compare with a published machine, or with all (repeatable)")
+      ->type_name("NAME")
+      ->take_all()
+      ->allow_extra_args(false);
+  report_app->callback([&] { command = [&] { return cli::report_command(report); }; });
 
   try {
     app.parse(argc, argv);

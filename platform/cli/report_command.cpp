@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "platform/cli/baseline_table.h"
 #include "platform/cli/commands.h"
 #include "platform/cli/result_table.h"
 
@@ -101,12 +102,13 @@ bool has_profile(const Json& result) {
 
 }  // namespace
 
-int report_command(const std::vector<std::string>& folders) {
+int report_command(const ReportOptions& options) {
+  const auto baselines = load_baselines(options.baselines, preset_folder() + "/baselines");
   Rows rows = {{"result"}};
   const auto columns = result_columns();
   rows.back().insert(rows.back().end(), columns.begin(), columns.end());
   std::vector<std::pair<std::string, Json>> profiles;
-  for (const std::string& folder : folders) {
+  for (const std::string& folder : options.folders) {
     const Json result = load_result(folder);
     const auto cells = result_cells(result);
     rows.push_back({folder});
@@ -117,6 +119,10 @@ int report_command(const std::vector<std::string>& folders) {
   if (profiles.size() == 1) print_one(profiles.front().first, profiles.front().second);
   for (std::size_t i = 1; i < profiles.size(); ++i) {
     print_comparison(profiles[0].first, profiles[0].second, profiles[i].first, profiles[i].second);
+  }
+  if (baselines.empty()) return kDone;
+  for (const std::string& folder : options.folders) {
+    fmt::print("\n{}", format_table(compare_with(baselines, load_result(folder), folder)));
   }
   return kDone;
 }

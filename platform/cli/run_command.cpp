@@ -233,6 +233,9 @@ output::Result collect(const Session& session, hpim::HpimMachine& machine, const
   result.message = outcome.message;
   result.scenario = session.scenario.resolved;
   result.machine = hpim::describe(session.topology);
+  if (session.model.layers > 0) {
+    result.model = output::Json::parse(compiler::to_preset(session.model));
+  }
   result.prompt_tokens = session.prompt;
   observer.fill(result);
   result.time.total_s = to_seconds(outcome.machine.time_ps);

@@ -262,6 +262,7 @@ Json to_json(const Result& result) {
     if (result.dram_check->violations > 0) check["first"] = result.dram_check->first;
   }
   json["machine"] = result.machine;
+  if (!result.model.is_null()) json["model"] = result.model;
   json["scenario"] = result.scenario;
   json["host"] = {{"wall_s", result.host.wall_s},
                   {"peak_memory_bytes", result.host.peak_memory_bytes}};

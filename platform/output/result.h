@@ -103,6 +103,7 @@ struct Result {
   std::vector<std::string> diagnostics;  // what blocks had to say, such as a trap of a tile
   Json scenario;                         // resolved
   Json machine;                          // HpimMachine::describe()
+  Json model;                            // its configuration, as a preset's; null: none was run
   std::string text;
   std::vector<std::uint32_t> prompt_tokens;
   std::vector<std::uint32_t> tokens;

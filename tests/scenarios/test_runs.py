@@ -295,6 +295,24 @@ class Commands(ToolTest):
         table = self.tool("report", "sweep/run_0000", "sweep/run_0001").stdout
         self.assertIn("sweep/run_0001", table)
 
+    def test_report_compares_with_published_machines(self):
+        out = os.path.join(self.folder, "run")
+        result = self.run_scenario(FIRST_LIGHT, "run", "workload.output_tokens=4")
+        table = self.tool("report", out, "--baseline", "all").stdout
+        rows = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line.strip()}
+        for name in ("a100_hugging_face", "a100_vllm", "cxl_pnm", "ianus"):
+            self.assertIn(name, rows)
+        # 40 kernels a layer and 10 more, 12.5 us each; reading the weights takes some microseconds.
+        launches_ms = (result["model"]["layers"] * 40 + 10) * 12.5e-3
+        mean_ms, ratio = float(rows["a100_hugging_face"][2]), float(rows["a100_hugging_face"][3])
+        self.assertAlmostEqual(mean_ms, launches_ms, delta=0.01)
+        self.assertAlmostEqual(ratio, mean_ms * 1e-3 / result["time"]["mean_token_s"], delta=0.02)
+        one = self.tool("report", "--baseline", "ianus", out).stdout
+        self.assertIn("ianus", one)
+        self.assertNotIn("cxl_pnm", one)
+        bad = self.tool("report", out, "--baseline", "ianos", exit_code=2)
+        self.assertIn("'ianos'; did you mean 'ianus'?", bad.stderr)
+
     def test_waveform(self):
         self.tool("run", FIRST_LIGHT, "--quiet", "--out", "wave", "--set", "trace.vcd=true", "--set",
                   "trace.start_us=250", "--set", "trace.stop_us=400", "--set",
