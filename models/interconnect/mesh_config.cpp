@@ -66,7 +66,8 @@ std::uint64_t flits_of(const MeshConfig& config, std::uint64_t payload_bytes) {
 }
 
 std::string link_name(const MeshConfig& config, std::uint32_t link) {
-  static const char* const kNames[] = {"east", "west", "south", "north", "injection", "ejection"};
+  static constexpr const char* kNames[] = {"east",  "west",      "south",
+                                           "north", "injection", "ejection"};
   const std::uint32_t place = link / kLinksOfPlace;
   return fmt::format("x{}y{}_{}", place % config.columns, place / config.columns,
                      kNames[link % kLinksOfPlace]);

@@ -44,7 +44,7 @@ std::vector<baselines::Baseline> load_baselines(const std::vector<std::string>& 
                                             name, config::suggestion(name, known),
                                             fmt::join(known, ", ")));
     }
-    loaded.push_back(baselines::load_baseline(folder + "/" + name + ".json"));
+    loaded.push_back(baselines::load_baseline(fmt::format("{}/{}.json", folder, name)));
   }
   return loaded;
 }
