@@ -177,7 +177,7 @@ class CrfKernel::Loader {
   }
 
   std::optional<Refusal> add_run(PimRun run) {
-    if (const auto refusal = kernel_.check_.add(run)) return refusal;
+    if (auto refusal = kernel_.check_.add(run)) return refusal;
     engine_commands_ += run.count;
     if (!kernel_.runs_.empty() && follows(kernel_.runs_.back(), run)) {
       kernel_.runs_.back().count += run.count;
@@ -210,12 +210,12 @@ class CrfKernel::Loader {
   }
 
   std::optional<Refusal> add_row_command(const PimColumnCommand& command) {
-    if (const auto refusal = check_banks(command)) return refusal;
+    if (auto refusal = check_banks(command)) return refusal;
     const bool activates = command.opcode == PimColumnCommand::kActivate;
-    if (const auto refusal = require_zero({{"column", command.column},
-                                           {"register_index", command.register_index},
-                                           {"offset", command.offset},
-                                           {"row", activates ? 0 : command.row}})) {
+    if (auto refusal = require_zero({{"column", command.column},
+                                     {"register_index", command.register_index},
+                                     {"offset", command.offset},
+                                     {"row", activates ? 0 : command.row}})) {
       return refusal;
     }
     if (command.count != 1) return refuse(ProgramErrorReason::kRange, "a count other than 1");
@@ -228,11 +228,11 @@ class CrfKernel::Loader {
   }
 
   std::optional<Refusal> add_triggers(const PimColumnCommand& command) {
-    if (const auto refusal = check_banks(command)) return refusal;
+    if (auto refusal = check_banks(command)) return refusal;
     const bool write = command.opcode == PimColumnCommand::kWrite;
-    if (const auto refusal = require_zero({{"register_index", command.register_index},
-                                           {"row", command.row},
-                                           {"offset", write ? 0 : command.offset}})) {
+    if (auto refusal = require_zero({{"register_index", command.register_index},
+                                     {"row", command.row},
+                                     {"offset", write ? 0 : command.offset}})) {
       return refusal;
     }
     if (std::uint32_t{command.column} + command.count > device_.organisation.columns) {
@@ -248,7 +248,7 @@ class CrfKernel::Loader {
     }
     kernel_.steps_.back().row = *row;
     for (std::uint32_t i = 0; i < command.count; ++i) {
-      if (const auto refusal = add_trigger(command, i)) return refusal;
+      if (auto refusal = add_trigger(command, i)) return refusal;
     }
     return std::nullopt;
   }
@@ -280,7 +280,7 @@ class CrfKernel::Loader {
 
   std::optional<Refusal> check_trigger(const PimColumnCommand& command, std::uint32_t i,
                                        const CrfInstruction& instruction) const {
-    if (const auto refusal = check_operands(instruction)) return refusal;
+    if (auto refusal = check_operands(instruction)) return refusal;
     const bool write = command.opcode == PimColumnCommand::kWrite;
     const Sources sources(instruction);
     const CrfOperand other = command.banks == 0 ? CrfOperand::kOddBank : CrfOperand::kEvenBank;
@@ -340,12 +340,12 @@ class CrfKernel::Loader {
 
   std::optional<Refusal> add_register_write(const PimColumnCommand& command) {
     const std::uint32_t last = command.count - 1u;
-    if (const auto refusal = require_zero(
+    if (auto refusal = require_zero(
             {{"banks", command.banks}, {"column", command.column}, {"row", command.row}})) {
       return refusal;
     }
-    if (const auto refusal = check_registers(command, last)) return refusal;
-    if (const auto refusal = check_data(command.offset, last, input_bytes_, "input")) {
+    if (auto refusal = check_registers(command, last)) return refusal;
+    if (auto refusal = check_data(command.offset, last, input_bytes_, "input")) {
       return refusal;
     }
     const bool sums = command.opcode == PimColumnCommand::kWriteGrfB;
@@ -359,10 +359,10 @@ class CrfKernel::Loader {
 
   std::optional<Refusal> add_register_read(const PimColumnCommand& command) {
     const std::uint32_t last = command.count - 1u;
-    if (const auto refusal = require_zero({{"banks", command.banks}, {"row", command.row}})) {
+    if (auto refusal = require_zero({{"banks", command.banks}, {"row", command.row}})) {
       return refusal;
     }
-    if (const auto refusal = check_registers(command, 0)) return refusal;
+    if (auto refusal = check_registers(command, 0)) return refusal;
     if (command.column + last >= device_.units()) {
       return refuse(ProgramErrorReason::kRange,
                     fmt::format("unit {} of {}", command.column + last, device_.units()));
@@ -371,7 +371,7 @@ class CrfKernel::Loader {
       return refuse(ProgramErrorReason::kOperand,
                     "nothing was read from banks or written to GRF_B before");
     }
-    if (const auto refusal = check_data(command.offset, last, output_bytes_, "output")) {
+    if (auto refusal = check_data(command.offset, last, output_bytes_, "output")) {
       return refusal;
     }
     PimRun run;
@@ -408,15 +408,15 @@ std::optional<ProgramError> CrfKernel::load(const PimKernelImage& image,
     runs_.clear();
     return ProgramError{refusal.reason, static_cast<std::uint32_t>(word), place + refusal.text};
   };
-  if (const auto refusal = loader.check_device()) return failed(*refusal, commands.size(), "");
-  if (const auto refusal = loader.begin()) return failed(*refusal, commands.size(), "");
+  if (auto refusal = loader.check_device()) return failed(*refusal, commands.size(), "");
+  if (auto refusal = loader.begin()) return failed(*refusal, commands.size(), "");
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (const auto refusal = loader.add(commands[i])) {
+    if (auto refusal = loader.add(commands[i])) {
       return failed(*refusal, i,
                     fmt::format("command {} ({}): ", i, column_command_name(commands[i].opcode)));
     }
   }
-  if (const auto refusal = check_.finish()) return failed(*refusal, commands.size(), "");
+  if (auto refusal = check_.finish()) return failed(*refusal, commands.size(), "");
   return std::nullopt;
 }
 

@@ -212,12 +212,11 @@ bool MemoryController::wants_pim() {
 // --- Normal mode
 
 void MemoryController::choose_in_normal_mode(Choice& choice) {
-  if (refreshing_) {
-    consider_when_all_closed(choice, DramCommand::kRefresh);
-  } else if (wants_pim()) {
+  if (!refreshing_ && wants_pim()) {
     entering_pim_ = true;
     consider_when_all_closed(choice, DramCommand::kPimEnter);
-  } else if (config_.refresh == RefreshPolicy::kAllBank && refresh_.owed() > 0 && idle()) {
+  } else if (refreshing_ ||
+             (config_.refresh == RefreshPolicy::kAllBank && refresh_.owed() > 0 && idle())) {
     consider_when_all_closed(choice, DramCommand::kRefresh);
   } else {
     choose_for_requests(choice);

@@ -92,10 +92,10 @@ class PimProgram::Loader {
   std::optional<Refusal> add(const PimCommandWord& word) {
     if (!is_known(word.opcode)) return refuse(ProgramErrorReason::kOpcode, "no such opcode");
     const OpcodeInfo& info = kOpcodeTable[word.opcode];
-    if (const auto refusal = check_fields(word, info)) return refusal;
-    if (const auto refusal = check_operands(word, info)) return refusal;
+    if (auto refusal = check_fields(word, info)) return refusal;
+    if (auto refusal = check_operands(word, info)) return refusal;
     PimRun run = run_of(word, info);
-    if (const auto refusal = program_.check_.add(run)) return refusal;
+    if (auto refusal = program_.check_.add(run)) return refusal;
     program_.words_.push_back(word);
     program_.runs_.push_back(run);
     return std::nullopt;
@@ -128,10 +128,10 @@ class PimProgram::Loader {
                     fmt::format("bank {} of {}", word.bank, device_.organisation.banks()));
     }
     if (info.buffer_entry) {
-      if (const auto refusal = check_buffer(word, info.command)) return refusal;
+      if (auto refusal = check_buffer(word, info.command)) return refusal;
     }
     if (info.accumulator) {
-      if (const auto refusal = check_accumulator(word, info.command)) return refusal;
+      if (auto refusal = check_accumulator(word, info.command)) return refusal;
     }
     if (info.operand && info.command != DramCommand::kActivateBanks) {
       return check_data(word, info.command == DramCommand::kReadResult);
@@ -254,13 +254,13 @@ std::optional<ProgramError> PimProgram::load(std::span<const PimCommandWord> wor
     runs_.clear();
     return ProgramError{refusal.reason, static_cast<std::uint32_t>(word), place + refusal.text};
   };
-  if (const auto refusal = loader.check_device()) return failed(*refusal, words.size(), "");
+  if (auto refusal = loader.check_device()) return failed(*refusal, words.size(), "");
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (const auto refusal = loader.add(words[i])) {
+    if (auto refusal = loader.add(words[i])) {
       return failed(*refusal, i, fmt::format("word {} ({}): ", i, word_name(words[i].opcode)));
     }
   }
-  if (const auto refusal = check_.finish()) return failed(*refusal, words.size(), "");
+  if (auto refusal = check_.finish()) return failed(*refusal, words.size(), "");
   return std::nullopt;
 }
 

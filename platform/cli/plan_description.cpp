@@ -450,8 +450,8 @@ std::string stage_text(const Json& stage) {
 }  // namespace
 
 const std::vector<std::string>& plan_stages() {
-  static const std::vector<std::string> kStages = {"annotation", "mapping", "tiling", "code"};
-  return kStages;
+  static const std::vector<std::string> stages = {"annotation", "mapping", "tiling", "code"};
+  return stages;
 }
 
 Json describe_plan_stages(const CompiledPlan& plan, const PlanDescriptionOptions& options) {
