@@ -141,14 +141,8 @@ CommandTiming::Table::Table(const DeviceDescription& description, std::string_vi
 
 void CommandTiming::Table::lay_out_instances() {
   const DeviceOrganisation& organisation = device.organisation;
-  instances[index_of(ConstraintLevel::kPseudoChannel)] = 1;
-  instances[index_of(ConstraintLevel::kStackId)] = organisation.stack_ids;
-  instances[index_of(ConstraintLevel::kBankGroup)] =
-      organisation.stack_ids * organisation.bank_groups;
-  instances[index_of(ConstraintLevel::kBank)] = organisation.banks();
-  instances[index_of(ConstraintLevel::kOperandGroup)] = device.operand_groups();
-  instances[index_of(ConstraintLevel::kActivateGroup)] = device.activate_groups();
   for (std::uint32_t level = 0; level < kConstraintLevels; ++level) {
+    instances[level] = instances_of(device, static_cast<ConstraintLevel>(level));
     first_instance[level] = all_instances;
     all_instances += instances[level];
   }

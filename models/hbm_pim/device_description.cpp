@@ -85,26 +85,6 @@ void check_constraint(const ConstraintRow& row) {
   }
 }
 
-std::uint32_t instances_of(const DeviceDescription& device, ConstraintLevel level) {
-  const DeviceOrganisation& organisation = device.organisation;
-  switch (level) {
-    case ConstraintLevel::kPseudoChannel:
-      return 1;
-    case ConstraintLevel::kStackId:
-      return organisation.stack_ids;
-    case ConstraintLevel::kBankGroup:
-      return organisation.stack_ids * organisation.bank_groups;
-    case ConstraintLevel::kOperandGroup:
-      return device.operand_groups();
-    case ConstraintLevel::kActivateGroup:
-      return device.activate_groups();
-    case ConstraintLevel::kBank:
-    case ConstraintLevel::kCount:
-      break;
-  }
-  return organisation.banks();
-}
-
 // A window remembers its commands for every instance of its level.
 void check_windows(const DeviceDescription& device) {
   std::uint64_t remembered = 0;
@@ -157,6 +137,26 @@ CommandAddress DeviceOrganisation::bank_address(std::uint32_t bank_index) const 
   address.bank_group = static_cast<std::uint8_t>(bank_index / banks_per_group % bank_groups);
   address.stack_id = static_cast<std::uint8_t>(bank_index / banks_per_group / bank_groups);
   return address;
+}
+
+std::uint32_t instances_of(const DeviceDescription& device, ConstraintLevel level) {
+  const DeviceOrganisation& organisation = device.organisation;
+  switch (level) {
+    case ConstraintLevel::kPseudoChannel:
+      return 1;
+    case ConstraintLevel::kStackId:
+      return organisation.stack_ids;
+    case ConstraintLevel::kBankGroup:
+      return organisation.stack_ids * organisation.bank_groups;
+    case ConstraintLevel::kOperandGroup:
+      return device.operand_groups();
+    case ConstraintLevel::kActivateGroup:
+      return device.activate_groups();
+    case ConstraintLevel::kBank:
+    case ConstraintLevel::kCount:
+      break;
+  }
+  return organisation.banks();
 }
 
 bool acts_on(DramCommand command, ConstraintLevel level) {

@@ -206,6 +206,9 @@ struct DeviceDescription {
   }
 };
 
+// How many instances of a level a pseudo-channel has.
+std::uint32_t instances_of(const DeviceDescription& device, ConstraintLevel level);
+
 // Whether a command acts on one instance of a level, so that a constraint may name both together.
 // Every command acts on its pseudo-channel.
 bool acts_on(DramCommand command, ConstraintLevel level);

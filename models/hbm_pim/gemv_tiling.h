@@ -5,17 +5,14 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "models/common/divide.h"
 #include "models/hbm_pim/device_description.h"
 
 namespace hpimvp::hbm_pim {
 
 inline constexpr std::uint32_t kBytesPerElement = 2;  // FP16
 
-// Rounded up, without overflow.
-template <typename Integer>
-constexpr Integer divide_up(Integer dividend, Integer divisor) {
-  return dividend / divisor + (dividend % divisor != 0 ? 1 : 0);
-}
+using common::divide_up;
 
 // Values in a burst: what a column command multiplies in one bank.
 inline std::uint32_t elements_per_chunk(const DeviceDescription& device) {

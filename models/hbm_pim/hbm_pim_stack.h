@@ -48,6 +48,8 @@ class HbmPimStack : public common::CommandEngine {
   common::Energies energy();
   // Tells of every DRAM command (StackScheduler::observe). Before the simulation starts.
   void observe_commands(const CommandSink& sink) { scheduler_.observe(sink); }
+  // Tells of those before now that have not been told.
+  void tell_commands() { scheduler_.counts(cycle_now()); }
 
   // The memory's contents, for loaders. Times nothing.
   common::SparseMemory& image() { return image_; }

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "models/common/divide.h"
+
 namespace hpimvp::interconnect {
 namespace {
 
-std::uint64_t divide_rounding_up(std::uint64_t value, std::uint64_t divisor) {
-  return value / divisor + (value % divisor != 0 ? 1 : 0);
-}
+using common::divide_up;
 
 void check_node(const MeshConfig& config, std::size_t index) {
   const MeshNode& node = config.nodes[index];
@@ -59,10 +59,9 @@ std::size_t node_index(const MeshConfig& config, const std::string& name) {
 
 std::uint64_t flits_of(const MeshConfig& config, std::uint64_t payload_bytes) {
   const std::uint64_t packet = config.packet_payload_bytes;
-  const std::uint64_t packets =
-      std::max<std::uint64_t>(1, divide_rounding_up(payload_bytes, packet));
-  return packets + payload_bytes / packet * divide_rounding_up(packet, config.flit_bytes) +
-         divide_rounding_up(payload_bytes % packet, config.flit_bytes);
+  const std::uint64_t packets = std::max<std::uint64_t>(1, divide_up(payload_bytes, packet));
+  return packets + payload_bytes / packet * divide_up<std::uint64_t>(packet, config.flit_bytes) +
+         divide_up<std::uint64_t>(payload_bytes % packet, config.flit_bytes);
 }
 
 std::string link_name(const MeshConfig& config, std::uint32_t link) {

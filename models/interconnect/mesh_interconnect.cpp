@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/common/divide.h"
 #include "models/common/transaction_extension.h"
 
 namespace hpimvp::interconnect {
@@ -81,8 +82,7 @@ void MeshInterconnect::transport(int initiator, tlm::tlm_generic_payload& transa
 
 // The first cycle that begins at or after the time.
 MeshNetwork::Cycle MeshInterconnect::cycle_of(std::uint64_t time_ps) const {
-  const std::uint64_t period = network_.config().clock_period_ps;
-  return time_ps / period + (time_ps % period != 0 ? 1 : 0);
+  return common::divide_up(time_ps, network_.config().clock_period_ps);
 }
 
 void MeshInterconnect::travel(const MeshNetwork::Message& message, std::uint64_t start_ps) {

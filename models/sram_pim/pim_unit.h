@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/sram_pim/matrix_shape.h"
 #include "models/sram_pim/operands.h"
 #include "models/sram_pim/tile_config.h"
 
@@ -16,16 +17,20 @@ class PimUnit {
   explicit PimUnit(const TileConfig& config) : config_(config) {}
 
   // Forgets the matrix.
-  void reset() { rows_ = columns_ = stride_bytes_ = 0; }
-  // `pim.cfg`. A shape of no rows or columns, or rows at odd distances, is a trap.
-  Trap configure(std::uint64_t rows, std::uint64_t columns, std::uint64_t stride_bytes);
+  void reset() { matrix_ = {}; }
+  static bool configures(const Instruction& instruction) {
+    return instruction.opcode == Opcode::kPimCfg;
+  }
+  Trap configure(const Instruction& instruction, const ScalarRegisters& registers) {
+    return matrix_.configure(instruction, registers, config_.activation_bytes);
+  }
   void operands(const Instruction& instruction, const ScalarRegisters& registers,
                 OperandRanges& ranges) const;
   std::uint64_t cycles(const Instruction& instruction) const;
   // Multiplications that a product with the matrix takes.
-  std::uint64_t macs() const { return rows_ * columns_; }
+  std::uint64_t macs() const { return matrix_.elements(); }
   // What a product reads of the matrix.
-  std::uint64_t matrix_bytes() const { return rows_ * columns_ * 2; }
+  std::uint64_t matrix_bytes() const { return matrix_.elements() * 2; }
   void execute(const Instruction& instruction, const ScalarRegisters& registers,
                std::uint8_t* memory);
 
@@ -36,9 +41,7 @@ class PimUnit {
   void load_input(const std::uint8_t* source, std::uint64_t count);
 
   TileConfig config_;
-  std::uint64_t rows_ = 0;
-  std::uint64_t columns_ = 0;
-  std::uint64_t stride_bytes_ = 0;
+  MatrixShape matrix_;
   std::vector<std::uint16_t> halves_;  // the vector operand, padded to whole chunks
   std::vector<float> input_;
   std::vector<float> sums_;

@@ -68,7 +68,6 @@ class SramPimDispatcher : public common::CommandEngine {
 
   TileConfig config_;
   std::vector<TileControl*> tiles_;
-
   std::function<void(const std::string&)> diagnostic_;
   std::function<std::string(std::uint32_t)> operation_name_;
   std::list<Run> runs_;

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "models/common/divide.h"
+
 namespace hpimvp::sram_pim {
 namespace {
 
-std::uint64_t divide_up(std::uint64_t value, std::uint64_t by) {
-  return (value + by - 1) / by;
-}
+using common::divide_up;
 
 // What is left for the last of the parts of `size` elements each: 1 to `size`.
 std::uint64_t last_part(std::uint64_t value, std::uint64_t size) {

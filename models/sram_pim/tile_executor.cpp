@@ -383,64 +383,54 @@ void TileExecutor::execute_vector(const Instruction& instruction) {
   if (stores_payload_) vector_unit_.execute(instruction, registers_, activation_.data());
 }
 
-void TileExecutor::execute_pim(const Instruction& instruction) {
+// False: the instruction was the configuration, or there was a trap.
+template <typename MatrixUnit>
+bool TileExecutor::execute_on_matrix(unsigned number, MatrixUnit& unit,
+                                     const Instruction& instruction, std::uint64_t& busy_cycles,
+                                     common::SignalId signal) {
   OperandRanges ranges(config_.activation_bytes);
-  if (instruction.opcode == Opcode::kPimCfg) {
-    const Trap trap = pim_unit_.configure(registers_[instruction.rs1], registers_[instruction.rs2],
-                                          registers_[instruction.rs3]);
-    if (trap.cause != TrapCause::kNone) return stop(trap.cause, trap.value);
+  const bool configures = MatrixUnit::configures(instruction);
+  if (configures) {
+    const Trap trap = unit.configure(instruction, registers_);
+    if (trap.cause != TrapCause::kNone) {
+      stop(trap.cause, trap.value);
+      return false;
+    }
   } else {
-    pim_unit_.operands(instruction, registers_, ranges);
-    if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
-    if (!check_hazard(kPimUnit, ranges, false)) return;
+    unit.operands(instruction, registers_, ranges);
+    if (!ranges.good()) {
+      stop(ranges.trap().cause, ranges.trap().value);
+      return false;
+    }
+    if (!check_hazard(number, ranges, false)) return false;
   }
-  const std::uint64_t cycles = hand_over(kPimUnit, ranges, pim_unit_.cycles(instruction));
-  counters_.pim_cycles += cycles;
-  trace_busy(trace_.pim, now_, now_ + cycles);
-  if (instruction.opcode == Opcode::kPimCfg) return;
+  const std::uint64_t cycles = hand_over(number, ranges, unit.cycles(instruction));
+  busy_cycles += cycles;
+  trace_busy(signal, now_, now_ + cycles);
+  if (configures) return false;
+  if (stores_payload_) unit.execute(instruction, registers_, activation_.data());
+  return true;
+}
+
+void TileExecutor::execute_pim(const Instruction& instruction) {
+  if (!execute_on_matrix(kPimUnit, pim_unit_, instruction, counters_.pim_cycles, trace_.pim)) {
+    return;
+  }
   counters_.pim_macs += pim_unit_.macs();
-  counters_.sram_read_bytes -= pim_unit_.matrix_bytes();
-  if (stores_payload_) pim_unit_.execute(instruction, registers_, activation_.data());
+  counters_.sram_read_bytes -= pim_unit_.matrix_bytes();  // read in place
 }
 
 void TileExecutor::execute_tensor(const Instruction& instruction) {
-  OperandRanges ranges(config_.activation_bytes);
-  const bool configures = TensorUnit::configures(instruction);
-  if (configures) {
-    const Trap trap = tensor_unit_.configure(instruction, registers_);
-    if (trap.cause != TrapCause::kNone) return stop(trap.cause, trap.value);
-  } else {
-    tensor_unit_.operands(instruction, registers_, ranges);
-    if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
-    if (!check_hazard(kTensorUnit, ranges, false)) return;
+  if (execute_on_matrix(kTensorUnit, tensor_unit_, instruction, counters_.tcu_cycles, trace_.tcu)) {
+    counters_.tcu_macs += tensor_unit_.macs();
   }
-  const std::uint64_t cycles = hand_over(kTensorUnit, ranges, tensor_unit_.cycles(instruction));
-  counters_.tcu_cycles += cycles;
-  trace_busy(trace_.tcu, now_, now_ + cycles);
-  if (configures) return;
-  counters_.tcu_macs += tensor_unit_.macs();
-  if (stores_payload_) tensor_unit_.execute(instruction, registers_, activation_.data());
 }
 
 void TileExecutor::execute_transpose(const Instruction& instruction) {
-  OperandRanges ranges(config_.activation_bytes);
-  const bool configures = instruction.opcode == Opcode::kTrnCfg;
-  if (configures) {
-    const Trap trap = transpose_unit_.configure(
-        registers_[instruction.rs1], registers_[instruction.rs2], registers_[instruction.rs3]);
-    if (trap.cause != TrapCause::kNone) return stop(trap.cause, trap.value);
-  } else {
-    transpose_unit_.operands(instruction, registers_, ranges);
-    if (!ranges.good()) return stop(ranges.trap().cause, ranges.trap().value);
-    if (!check_hazard(kTransposeUnit, ranges, false)) return;
+  if (execute_on_matrix(kTransposeUnit, transpose_unit_, instruction, counters_.transpose_cycles,
+                        trace_.transpose)) {
+    counters_.transposed_elements += transpose_unit_.elements();
   }
-  const std::uint64_t cycles =
-      hand_over(kTransposeUnit, ranges, transpose_unit_.cycles(instruction));
-  counters_.transpose_cycles += cycles;
-  trace_busy(trace_.transpose, now_, now_ + cycles);
-  if (configures) return;
-  counters_.transposed_elements += transpose_unit_.elements();
-  if (stores_payload_) transpose_unit_.execute(instruction, registers_, activation_.data());
 }
 
 void TileExecutor::execute_transfer(const Instruction& instruction) {

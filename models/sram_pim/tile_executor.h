@@ -132,7 +132,7 @@ class TileExecutor {
   void reset();
 
  private:
-  static constexpr unsigned kUnits = 5;
+  static constexpr unsigned kUnits = BankPorts::kMaxUnits;
 
   // The last instruction handed to a unit, as long as it may be in flight.
   struct InFlight {
@@ -158,6 +158,10 @@ class TileExecutor {
   void branch_if(bool taken, const Instruction& instruction);
   void jump(const Instruction& instruction);
   void execute_vector(const Instruction& instruction);
+  // On a unit whose instructions work on a matrix that one before them has described.
+  template <typename MatrixUnit>
+  bool execute_on_matrix(unsigned number, MatrixUnit& unit, const Instruction& instruction,
+                         std::uint64_t& busy_cycles, common::SignalId signal);
   void execute_pim(const Instruction& instruction);
   void execute_tensor(const Instruction& instruction);
   void execute_transpose(const Instruction& instruction);

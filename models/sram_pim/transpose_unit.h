@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "models/sram_pim/matrix_shape.h"
 #include "models/sram_pim/operands.h"
 #include "models/sram_pim/tile_config.h"
 
@@ -18,21 +19,23 @@ class TransposeUnit {
   explicit TransposeUnit(const TileConfig& config) : config_(config) {}
 
   // Forgets the matrix.
-  void reset() { rows_ = columns_ = distance_ = 0; }
-  // `trn.cfg`. A shape of no rows or columns, or rows at odd distances, is a trap.
-  Trap configure(std::uint64_t rows, std::uint64_t columns, std::uint64_t distance);
+  void reset() { matrix_ = {}; }
+  static bool configures(const Instruction& instruction) {
+    return instruction.opcode == Opcode::kTrnCfg;
+  }
+  Trap configure(const Instruction& instruction, const ScalarRegisters& registers) {
+    return matrix_.configure(instruction, registers, config_.activation_bytes);
+  }
   void operands(const Instruction& instruction, const ScalarRegisters& registers,
                 OperandRanges& ranges) const;
   std::uint64_t cycles(const Instruction& instruction) const;
-  std::uint64_t elements() const { return rows_ * columns_; }
+  std::uint64_t elements() const { return matrix_.elements(); }
   void execute(const Instruction& instruction, const ScalarRegisters& registers,
                std::uint8_t* memory) const;
 
  private:
   TileConfig config_;
-  std::uint64_t rows_ = 0;
-  std::uint64_t columns_ = 0;
-  std::uint64_t distance_ = 0;
+  MatrixShape matrix_;
 };
 
 }  // namespace hpimvp::sram_pim

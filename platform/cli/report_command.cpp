@@ -108,11 +108,13 @@ int report_command(const ReportOptions& options) {
   const auto columns = result_columns();
   rows.back().insert(rows.back().end(), columns.begin(), columns.end());
   std::vector<std::pair<std::string, Json>> profiles;
+  std::vector<Rows> comparisons;
   for (const std::string& folder : options.folders) {
     const Json result = load_result(folder);
     const auto cells = result_cells(result);
     rows.push_back({folder});
     rows.back().insert(rows.back().end(), cells.begin(), cells.end());
+    if (!baselines.empty()) comparisons.push_back(compare_with(baselines, result, folder));
     if (has_profile(result)) profiles.emplace_back(folder, result["per_token"]);
   }
   fmt::print("{}", format_table(rows));
@@ -120,10 +122,7 @@ int report_command(const ReportOptions& options) {
   for (std::size_t i = 1; i < profiles.size(); ++i) {
     print_comparison(profiles[0].first, profiles[0].second, profiles[i].first, profiles[i].second);
   }
-  if (baselines.empty()) return kDone;
-  for (const std::string& folder : options.folders) {
-    fmt::print("\n{}", format_table(compare_with(baselines, load_result(folder), folder)));
-  }
+  for (const Rows& comparison : comparisons) fmt::print("\n{}", format_table(comparison));
   return kDone;
 }
 

@@ -143,6 +143,7 @@ common::ElfImage load_firmware_file(const config::Scenario& scenario) {
 // The pseudo-channels that the scenario wants in the waveform.
 std::set<PseudoChannelName> drawn_dram(const config::Scenario& scenario,
                                        const hpim::Topology& topology) {
+  if (scenario.trace.dram.empty()) return {};
   std::vector<std::string> names = {"none", "first", "all"};
   std::map<std::string, std::vector<PseudoChannelName>> named;
   for (const hpim::BlockInstance& block : topology.blocks) {

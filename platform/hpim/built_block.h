@@ -82,8 +82,7 @@ BuiltBlock built(std::unique_ptr<Module> module) {
     block.observe_commands = [raw = module.get()](const hbm_pim::CommandSink& sink) {
       raw->observe_commands(sink);
     };
-    // Statistics are as of now, so that what they count has been told.
-    block.tell_commands = [raw = module.get()] { raw->statistics(); };
+    block.tell_commands = [raw = module.get()] { raw->tell_commands(); };
   }
   block.module = std::move(module);
   return block;
