@@ -394,12 +394,7 @@ class Describer {
     std::size_t count = 0;
     std::string first;
     for (const GraphOperator& op : plan_.graph.operators) {
-      const std::string name = op.norm        ? compiler::norm_program_name(*op.norm)
-                               : op.attention ? compiler::attention_program_name(*op.attention)
-                               : op.kind == plan::OperatorKind::kActivation
-                                   ? compiler::kActivationProgram
-                                   : "";
-      if (name != program) continue;
+      if (compiler::program_name(op) != program) continue;
       if (count++ == 0) first = op.name;
     }
     return count <= 1 ? first : fmt::format("{} and {} more", first, count - 1);

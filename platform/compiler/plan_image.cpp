@@ -216,17 +216,17 @@ class PlanImageBuilder {
     descriptors_.push_back(descriptor);
   }
 
-  RunDescriptor make_run(std::uint32_t index, const std::string& program) const {
+  RunDescriptor make_run(std::uint32_t index) const {
     RunDescriptor run{};
     run.header = make_header(RunDescriptor::kOpcode, index);
     run.tile_mask = plan_.mappings[index].tile_mask;
-    run.entry = plan_.programs.entries.at(program);
+    run.entry = plan_.programs.entries.at(program_name(plan_.graph.operators[index]));
     return run;
   }
 
   void add_attention(std::uint32_t index, AttentionPart part) {
     constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
-    RunDescriptor run = make_run(index, attention_program_name(part));
+    RunDescriptor run = make_run(index);
     const bool cache = part != AttentionPart::kCombine;
     const bool rope = plan_.config.has_rope() && cache && part != AttentionPart::kValues;
     if (rope) {
@@ -244,7 +244,7 @@ class PlanImageBuilder {
   }
 
   void add_vector_program(std::uint32_t index, const GraphOperator& op) {
-    RunDescriptor run = make_run(index, op.norm ? norm_program_name(*op.norm) : kActivationProgram);
+    RunDescriptor run = make_run(index);
     if (op.norm && *op.norm != NormMode::kAdd) {
       run.arguments[0] = plan_.placement.table_address(op.weights, TableKind::kVector);
       run.arguments[1] = plan_.placement.table_address(op.weights, TableKind::kBias);

@@ -132,6 +132,8 @@ void emit_activation(Program& program, const ModelConfig& config, const MachineS
   program.emit(kHalt);
 }
 
+namespace {
+
 std::string norm_program_name(NormMode mode) {
   switch (mode) {
     case NormMode::kNorm:
@@ -160,6 +162,14 @@ std::string attention_program_name(AttentionPart part) {
       return "attention_combine";
   }
   return "?";
+}
+
+}  // namespace
+
+std::string program_name(const GraphOperator& op) {
+  if (op.norm) return norm_program_name(*op.norm);
+  if (op.attention) return attention_program_name(*op.attention);
+  return op.kind == plan::OperatorKind::kActivation ? "activation" : "";
 }
 
 namespace {
@@ -194,25 +204,16 @@ class ProgramSetBuilder {
 
  private:
   void add(const GraphOperator& op) {
-    if (op.norm) {
-      finish(norm_program_name(*op.norm),
-             [&](Program& program) { emit_norm(program, config_, memory_, *op.norm); });
-    } else if (op.attention) {
-      finish(attention_program_name(*op.attention), [&](Program& program) {
-        emit_attention(program, config_, machine_, memory_, attention_, *op.attention,
-                       block_table_);
-      });
-    } else if (op.kind == plan::OperatorKind::kActivation) {
-      finish(kActivationProgram,
-             [&](Program& program) { emit_activation(program, config_, machine_, memory_); });
-    }
-  }
-
-  template <typename Emit>
-  void finish(const std::string& name, Emit emit) {
-    if (set_.entries.contains(name)) return;
+    const std::string name = program_name(op);
+    if (name.empty() || set_.entries.contains(name)) return;
     Program program(static_cast<std::uint32_t>(set_.image.size()));
-    emit(program);
+    if (op.norm) {
+      emit_norm(program, config_, memory_, *op.norm);
+    } else if (op.attention) {
+      emit_attention(program, config_, machine_, memory_, attention_, *op.attention, block_table_);
+    } else {
+      emit_activation(program, config_, machine_, memory_);
+    }
     set_.entries[name] = program.base();
     set_.listings[name] = program.listing();
     const std::vector<std::uint8_t> bytes = program.bytes();

@@ -42,9 +42,8 @@ struct ProgramSet {
   std::uint32_t control_bytes_used = 0;  // image and block table
 };
 
-std::string norm_program_name(NormMode mode);
-std::string attention_program_name(AttentionPart part);
-inline constexpr const char* kActivationProgram = "activation";
+// The program that the tiles run for an operator, its name in ProgramSet; empty: none.
+std::string program_name(const GraphOperator& op);
 
 // All programs that the operators of `graph` need. ModelError if control memory is too small.
 ProgramSet generate_programs(const ModelConfig& config, const OperatorGraph& graph,

@@ -46,7 +46,7 @@ Broken run(const std::string& source, const config::Json& tile = config::Json::o
       std::search(plan.image.begin(), plan.image.end(), programs.begin(), programs.end());
   REQUIRE(place != plan.image.end());
   Broken broken;
-  broken.entry = plan.programs.entries.at(compiler::kActivationProgram);
+  broken.entry = plan.programs.entries.at("activation");
   const std::vector<std::uint8_t> code = sram_pim::assemble(source, "broken", broken.entry).bytes();
   REQUIRE(broken.entry + code.size() <= programs.size());
   std::transform(code.begin(), code.end(), place + broken.entry, as_byte);
