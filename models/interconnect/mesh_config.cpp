@@ -57,6 +57,13 @@ std::size_t node_index(const MeshConfig& config, const std::string& name) {
   return static_cast<std::size_t>(node - config.nodes.begin());
 }
 
+unsigned hops(const MeshConfig& config, std::size_t source, std::size_t destination) {
+  const MeshNode& from = config.nodes[source];
+  const MeshNode& to = config.nodes[destination];
+  const auto distance = [](unsigned a, unsigned b) { return a < b ? b - a : a - b; };
+  return distance(from.x, to.x) + distance(from.y, to.y);
+}
+
 std::uint64_t flits_of(const MeshConfig& config, std::uint64_t payload_bytes) {
   const std::uint64_t packet = config.packet_payload_bytes;
   const std::uint64_t packets = std::max<std::uint64_t>(1, divide_up(payload_bytes, packet));

@@ -38,6 +38,9 @@ void check(const MeshConfig& config);
 // Index in MeshConfig::nodes; throws std::invalid_argument for an unknown name.
 std::size_t node_index(const MeshConfig& config, const std::string& name);
 
+// Mesh links between two nodes: the places' distance.
+unsigned hops(const MeshConfig& config, std::size_t source, std::size_t destination);
+
 // Of a message of `payload_bytes`: one header for each packet (at least one), and the payload.
 std::uint64_t flits_of(const MeshConfig& config, std::uint64_t payload_bytes);
 

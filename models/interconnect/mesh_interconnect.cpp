@@ -1,6 +1,9 @@
 #include "models/interconnect/mesh_interconnect.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "models/common/divide.h"
@@ -23,6 +26,27 @@ common::Initiator initiator_of(const tlm::tlm_generic_payload& transaction) {
   return info != nullptr ? info->initiator : common::Initiator::kHost;
 }
 
+std::vector<std::size_t> node_indices(const MeshConfig& config, const std::string& owner,
+                                      const std::vector<std::string>& names) {
+  if (names.empty()) {
+    throw std::invalid_argument(fmt::format("mesh: {} is attached to no node", owner));
+  }
+  std::vector<std::size_t> indices;
+  for (const std::string& name : names) indices.push_back(node_index(config, name));
+  return indices;
+}
+
+MeshInterconnect::Ports nearest(const MeshConfig& config, const std::vector<std::size_t>& initiator,
+                                const std::vector<std::size_t>& target) {
+  MeshInterconnect::Ports best{initiator.front(), target.front()};
+  for (const std::size_t from : initiator) {
+    for (const std::size_t to : target) {
+      if (hops(config, from, to) < hops(config, best.initiator, best.target)) best = {from, to};
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
@@ -30,7 +54,6 @@ MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh
                                    const std::vector<MeshTargetConfig>& targets)
     : sc_module(name), network_(std::move(mesh)) {
   for (std::size_t i = 0; i < initiators.size(); ++i) {
-    initiator_nodes_.push_back(node_index(network_.config(), initiators[i].node));
     auto socket = std::make_unique<TargetSocket>(("from_" + initiators[i].name).c_str());
     const int tag = static_cast<int>(i);
     socket->register_b_transport(this, &MeshInterconnect::transport, tag);
@@ -39,13 +62,19 @@ MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh
     from_initiators_.push_back(std::move(socket));
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    target_nodes_.push_back(node_index(network_.config(), targets[i].node));
     target_bases_.push_back(targets[i].base);
     map_.add({targets[i].name, targets[i].base, targets[i].size, i});
     auto socket = std::make_unique<InitiatorSocket>(("to_" + targets[i].name).c_str());
     socket->register_invalidate_direct_mem_ptr(this, &MeshInterconnect::invalidate,
                                                static_cast<int>(i));
     to_targets_.push_back(std::move(socket));
+  }
+  for (const MeshInitiatorConfig& initiator : initiators) {
+    const auto from = node_indices(network_.config(), initiator.name, initiator.nodes);
+    for (const MeshTargetConfig& target : targets) {
+      ports_.push_back(nearest(network_.config(), from,
+                               node_indices(network_.config(), target.name, target.nodes)));
+    }
   }
 }
 
@@ -59,21 +88,21 @@ void MeshInterconnect::transport(int initiator, tlm::tlm_generic_payload& transa
     transaction.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
     return;
   }
+  const Ports& way = ports(static_cast<std::size_t>(initiator), range->target);
   MeshNetwork::Message message;
-  message.source = initiator_nodes_[static_cast<std::size_t>(initiator)];
-  message.destination = target_nodes_[range->target];
+  message.source = way.initiator;
+  message.destination = way.target;
   message.payload_bytes = transaction.is_write() ? length : 0;
   message.rank = static_cast<std::uint32_t>(initiator);
   message.initiator = initiator_of(transaction);
-  const bool local = message.source == message.destination;
-  if (!local) {
+  if (!way.is_local()) {
     travel(message, to_ps(sc_core::sc_time_stamp() + delay));
     delay = sc_core::SC_ZERO_TIME;
   }
   transaction.set_address(address - range->base);
   to_targets_[range->target]->operator->()->b_transport(transaction, delay);
   transaction.set_address(address);
-  if (local) return;
+  if (way.is_local()) return;
   std::swap(message.source, message.destination);
   message.payload_bytes = transaction.is_write() ? 0 : length;
   travel(message, to_ps(sc_core::sc_time_stamp() + delay));
@@ -117,8 +146,7 @@ bool MeshInterconnect::direct_memory(int initiator, tlm::tlm_generic_payload& tr
                                      tlm::tlm_dmi& dmi) {
   const std::uint64_t address = transaction.get_address();
   const AddressRange* range = map_.find(address);
-  if (range == nullptr ||
-      target_nodes_[range->target] != initiator_nodes_[static_cast<std::size_t>(initiator)]) {
+  if (range == nullptr || !ports(static_cast<std::size_t>(initiator), range->target).is_local()) {
     return false;
   }
   transaction.set_address(address - range->base);
@@ -139,7 +167,7 @@ void MeshInterconnect::invalidate(int target, sc_dt::uint64 start, sc_dt::uint64
   const AddressRange* range = map_.find(target_bases_[index]);
   const std::uint64_t last = range->size - 1;
   for (std::size_t i = 0; i < from_initiators_.size(); ++i) {
-    if (initiator_nodes_[i] != target_nodes_[index]) continue;
+    if (!ports(i, index).is_local()) continue;
     (*from_initiators_[i])
         ->invalidate_direct_mem_ptr(range->base + std::min<std::uint64_t>(start, last),
                                     range->base + std::min<std::uint64_t>(end, last));

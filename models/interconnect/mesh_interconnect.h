@@ -1,9 +1,11 @@
 // The mesh as a TLM-2.0 interconnect (memory traffic of the machine).
 //
-// Every initiator and every target is attached to a node. b_transport sends a request message (a
-// header for a read, header and data for a write), calls the target with the address relative to
-// its range, and sends the response (data for a read, a header for a write); MeshNetwork decides
-// how long either takes. b_transport waits for both.
+// Every initiator and every target is attached to one node or to several, its ports. b_transport
+// sends a request message (a header for a read, header and data for a write), calls the target with
+// the address relative to its range, and sends the response (data for a read, a header for a
+// write) back the same way; MeshNetwork decides how long either takes. b_transport waits for both.
+// Of several ports an initiator and a target use those with the fewest hops between them; of equal
+// ones the initiator's first, then the target's.
 //
 // Messages that start in the same cycle of the mesh compete in the order of the constructor's
 // initiators, whichever process happens to run first: what a cycle brings is only worked out after
@@ -11,7 +13,7 @@
 //
 // An address that no target holds, or a transaction that leaves its target's range, ends with
 // TLM_ADDRESS_ERROR_RESPONSE. Debug transport takes no time. DMI is handed out where the network
-// costs the initiator nothing, which is in the initiator's own node.
+// costs the initiator nothing, which is in a node of the initiator's own.
 #pragma once
 
 #include <tlm_utils/simple_initiator_socket.h>
@@ -31,12 +33,12 @@ namespace hpimvp::interconnect {
 
 struct MeshInitiatorConfig {
   std::string name;
-  std::string node;
+  std::vector<std::string> nodes;  // at least one, as in MeshConfig::nodes
 };
 
 struct MeshTargetConfig {
   std::string name;
-  std::string node;
+  std::vector<std::string> nodes;  // likewise
   std::uint64_t base = 0;
   std::uint64_t size = 0;
 };
@@ -46,7 +48,7 @@ class MeshInterconnect : public sc_core::sc_module {
   using TargetSocket = tlm_utils::simple_target_socket_tagged<MeshInterconnect>;
   using InitiatorSocket = tlm_utils::simple_initiator_socket_tagged<MeshInterconnect>;
 
-  // Throws std::invalid_argument as MeshNetwork and AddressMap do.
+  // Throws std::invalid_argument as MeshNetwork and AddressMap do, and for a list without a node.
   MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh,
                    const std::vector<MeshInitiatorConfig>& initiators,
                    const std::vector<MeshTargetConfig>& targets);
@@ -64,6 +66,18 @@ class MeshInterconnect : public sc_core::sc_module {
   void tell_activity();
   common::Statistics statistics() const;
 
+  // Indices in MeshConfig::nodes.
+  struct Ports {
+    std::size_t initiator = 0;
+    std::size_t target = 0;
+
+    bool is_local() const { return initiator == target; }
+  };
+  // By the constructor's lists.
+  const Ports& ports(std::size_t initiator, std::size_t target) const {
+    return ports_[initiator * to_targets_.size() + target];
+  }
+
  private:
   void transport(int initiator, tlm::tlm_generic_payload& transaction, sc_core::sc_time& delay);
   MeshNetwork::Cycle cycle_of(std::uint64_t time_ps) const;
@@ -74,8 +88,7 @@ class MeshInterconnect : public sc_core::sc_module {
 
   MeshNetwork network_;
   AddressMap map_;
-  std::vector<std::size_t> initiator_nodes_;
-  std::vector<std::size_t> target_nodes_;
+  std::vector<Ports> ports_;  // of each initiator, to each target
   std::vector<std::uint64_t> target_bases_;
   std::vector<std::unique_ptr<TargetSocket>> from_initiators_;
   std::vector<std::unique_ptr<InitiatorSocket>> to_targets_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 
@@ -199,6 +200,13 @@ void read_noc(const Document& document, ObjectReader& machine, hpim::NocConfig& 
   reader->read_integer("virtual_channels", noc.virtual_channels, 1, 64);
   reader->read_integer("buffer_flits", noc.buffer_flits, 2, 1u << 16);
   reader->read_integer("columns", noc.columns, 1, 64);
+  if (!reader->has("stack_ports")) noc.stack_ports = std::min(noc.stack_ports, noc.columns);
+  reader->read_integer("stack_ports", noc.stack_ports, 1, 64);
+  if (noc.stack_ports > noc.columns) {
+    reader->fail("stack_ports", fmt::format("{} ports of a stack need as many columns of the mesh; "
+                                            "it has {} (columns)",
+                                            noc.stack_ports, noc.columns));
+  }
   read_placement(document, *reader, noc.placement);
   reader->finish();
 }

@@ -169,14 +169,14 @@ void HpimMachine::build_blocks() {
 
 void HpimMachine::build_networks() {
   std::vector<interconnect::ControlTargetConfig> registers;
-  std::vector<interconnect::MeshInitiatorConfig> masters = {{kHostNode, kHostNode}};
+  std::vector<interconnect::MeshInitiatorConfig> masters = {{kHostNode, {kHostNode}}};
   std::vector<interconnect::MeshTargetConfig> memories = {
-      {kHostNode, kHostNode, kHostMemoryBase, topology_.host_memory_bytes}};
+      {kHostNode, {kHostNode}, kHostMemoryBase, topology_.host_memory_bytes}};
   for (const BlockInstance& block : topology_.blocks) {
     registers.push_back({block.name, block.register_address, block.register_bytes});
-    if (block.type->is_bus_master) masters.push_back({block.name, block.name});
+    if (block.type->is_bus_master) masters.push_back({block.name, block.nodes});
     if (block.memory_bytes != 0) {
-      memories.push_back({block.name, block.name, block.memory_address, block.memory_bytes});
+      memories.push_back({block.name, block.nodes, block.memory_address, block.memory_bytes});
     }
   }
 

@@ -48,7 +48,11 @@ struct NocConfig {
   std::uint32_t virtual_channels = 4;        // assumption
   std::uint32_t buffer_flits = 8;            // of each virtual channel: assumption
   std::uint32_t columns = 8;                 // of the mesh; rows follow from what is placed
-  // Where nodes are that shall not be where topology.h puts them: "host", or a block's name.
+  // Nodes that an HBM-PIM stack is attached to, 1 to `columns`: assumption, a stack's PHY spans the
+  // mesh. With 1, all traffic of a stack shares one link.
+  std::uint32_t stack_ports = 8;
+  // Where nodes are that shall not be where topology.h puts them: "host", a block's name, or a port
+  // of a stack that has several, "stack0.port3".
   std::vector<interconnect::MeshNode> placement;
 };
 

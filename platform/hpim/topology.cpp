@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "models/common/divide.h"
 #include "platform/config/nearest.h"
 
 namespace hpimvp::hpim {
@@ -180,27 +181,105 @@ void build_map(Topology& topology) {
   }
 }
 
-// Names of nodes in the order in which they are placed. Tiles start a row of their own.
-void order_nodes(const Topology& topology, std::vector<std::string>& first_rows,
-                 std::vector<std::string>& tiles) {
-  std::vector<std::string> stacks;
-  std::vector<std::string> masters;
-  for (const BlockInstance& block : topology.blocks) {
+// Names of the nodes that a block is attached to.
+std::vector<std::string> nodes_of(const BlockInstance& block, std::uint32_t stack_ports) {
+  if (!block.is_node()) return {};
+  if (block.type->device_kind != plan::DeviceKind::kHbmPimStack || stack_ports == 1) {
+    return {block.name};
+  }
+  std::vector<std::string> nodes;
+  for (std::uint32_t i = 0; i < stack_ports; ++i) {
+    nodes.push_back(fmt::format("{}.port{}", block.name, i));
+  }
+  return nodes;
+}
+
+// The blocks that are nodes, by what decides about their place.
+struct NodeGroups {
+  std::vector<const BlockInstance*> first_stacks;  // half of them
+  std::vector<const BlockInstance*> masters;
+  std::vector<const BlockInstance*> tiles;
+  std::vector<const BlockInstance*> last_stacks;
+};
+
+NodeGroups group_nodes(const std::vector<BlockInstance>& blocks) {
+  NodeGroups groups;
+  std::vector<const BlockInstance*> stacks;
+  for (const BlockInstance& block : blocks) {
     if (!block.is_node()) continue;
     const auto kind = block.type->device_kind;
-    if (kind == plan::DeviceKind::kHbmPimStack) {
-      stacks.push_back(block.name);
-    } else if (kind == plan::DeviceKind::kSramPimTile) {
-      tiles.push_back(block.name);
-    } else {
-      masters.push_back(block.name);
-    }
+    auto& group = kind == plan::DeviceKind::kHbmPimStack   ? stacks
+                  : kind == plan::DeviceKind::kSramPimTile ? groups.tiles
+                                                           : groups.masters;
+    group.push_back(&block);
   }
   const auto half = stacks.begin() + static_cast<std::ptrdiff_t>((stacks.size() + 1) / 2);
-  first_rows.assign(stacks.begin(), half);
-  first_rows.emplace_back(kHostNode);
-  first_rows.insert(first_rows.end(), masters.begin(), masters.end());
-  first_rows.insert(first_rows.end(), half, stacks.end());
+  groups.first_stacks.assign(stacks.begin(), half);
+  groups.last_stacks.assign(half, stacks.end());
+  return groups;
+}
+
+// Fills a mesh from the top left, row by row.
+class NodePlacer {
+ public:
+  explicit NodePlacer(interconnect::MeshConfig& mesh) : mesh_(mesh) {}
+
+  void place(const std::string& name) {
+    mesh_.nodes.push_back({name, position_ % mesh_.columns, position_ / mesh_.columns});
+    ++position_;
+  }
+  void place(const std::vector<const BlockInstance*>& blocks) {
+    for (const BlockInstance* block : blocks) {
+      for (const std::string& name : block->nodes) place(name);
+    }
+  }
+  void start_row() { position_ = common::divide_up(position_, mesh_.columns) * mesh_.columns; }
+  // Each block in a row of its own, its nodes in the middle of equal parts of it.
+  void place_in_rows(const std::vector<const BlockInstance*>& blocks) {
+    for (const BlockInstance* block : blocks) {
+      start_row();
+      const unsigned row = position_ / mesh_.columns;
+      const auto parts = static_cast<unsigned>(block->nodes.size());
+      for (unsigned i = 0; i < parts; ++i) {
+        mesh_.nodes.push_back({block->nodes[i], (2 * i + 1) * mesh_.columns / (2 * parts), row});
+      }
+      position_ += mesh_.columns;
+    }
+  }
+
+ private:
+  interconnect::MeshConfig& mesh_;
+  unsigned position_ = 0;
+};
+
+void place_by_rule(const NodeGroups& groups, bool stacks_have_rows,
+                   interconnect::MeshConfig& mesh) {
+  NodePlacer placer(mesh);
+  if (stacks_have_rows) {
+    placer.place_in_rows(groups.first_stacks);
+  } else {
+    placer.place(groups.first_stacks);
+  }
+  placer.place(kHostNode);
+  placer.place(groups.masters);
+  if (!stacks_have_rows) placer.place(groups.last_stacks);
+  placer.start_row();
+  placer.place(groups.tiles);
+  if (stacks_have_rows) placer.place_in_rows(groups.last_stacks);
+}
+
+void place_by_wish(const std::vector<MeshNode>& wishes, interconnect::MeshConfig& mesh) {
+  std::vector<std::string> names;
+  for (const MeshNode& node : mesh.nodes) names.push_back(node.name);
+  for (const MeshNode& wish : wishes) {
+    const auto node = std::find_if(mesh.nodes.begin(), mesh.nodes.end(),
+                                   [&](const MeshNode& one) { return one.name == wish.name; });
+    if (node == mesh.nodes.end()) {
+      fail("", fmt::format("placement: the mesh has no node '{}'{}", wish.name,
+                           config::suggestion(wish.name, names)));
+    }
+    *node = wish;
+  }
 }
 
 void place_nodes(Topology& topology) {
@@ -214,30 +293,14 @@ void place_nodes(Topology& topology) {
   mesh.buffer_flits = noc.buffer_flits;
   mesh.clock_period_ps = clock_period_ps(noc.clock_mhz);
   if (mesh.columns == 0) fail("", "the mesh needs at least 1 column");
-
-  std::vector<std::string> first_rows;
-  std::vector<std::string> tiles;
-  order_nodes(topology, first_rows, tiles);
-  unsigned position = 0;
-  const auto place = [&](const std::string& name) {
-    mesh.nodes.push_back({name, position % mesh.columns, position / mesh.columns});
-    ++position;
-  };
-  for (const std::string& name : first_rows) place(name);
-  position = (position + mesh.columns - 1) / mesh.columns * mesh.columns;
-  for (const std::string& name : tiles) place(name);
-
-  std::vector<std::string> names;
-  for (const MeshNode& node : mesh.nodes) names.push_back(node.name);
-  for (const MeshNode& wish : noc.placement) {
-    const auto node = std::find_if(mesh.nodes.begin(), mesh.nodes.end(),
-                                   [&](const MeshNode& one) { return one.name == wish.name; });
-    if (node == mesh.nodes.end()) {
-      fail("", fmt::format("placement: the mesh has no node '{}'{}", wish.name,
-                           config::suggestion(wish.name, names)));
-    }
-    *node = wish;
+  if (noc.stack_ports == 0 || noc.stack_ports > mesh.columns) {
+    fail("", fmt::format("a stack has 1 to {} ports (at most one in each column of the mesh), "
+                         "found {}",
+                         mesh.columns, noc.stack_ports));
   }
+  for (BlockInstance& block : topology.blocks) block.nodes = nodes_of(block, noc.stack_ports);
+  place_by_rule(group_nodes(topology.blocks), noc.stack_ports > 1, mesh);
+  place_by_wish(noc.placement, mesh);
   mesh.rows = 1;
   for (const MeshNode& node : mesh.nodes) mesh.rows = std::max(mesh.rows, node.y + 1);
   try {
@@ -280,7 +343,7 @@ nlohmann::ordered_json clocks_json(const HpimMachineConfig& config) {
   return list;
 }
 
-nlohmann::ordered_json mesh_json(const interconnect::MeshConfig& mesh) {
+nlohmann::ordered_json mesh_json(const interconnect::MeshConfig& mesh, std::uint32_t stack_ports) {
   auto nodes = nlohmann::ordered_json::array();
   for (const MeshNode& node : mesh.nodes) {
     nodes.push_back({{"name", node.name}, {"x", node.x}, {"y", node.y}});
@@ -293,6 +356,7 @@ nlohmann::ordered_json mesh_json(const interconnect::MeshConfig& mesh) {
           {"hop_cycles", mesh.hop_cycles},
           {"virtual_channels", mesh.virtual_channels},
           {"buffer_flits", mesh.buffer_flits},
+          {"stack_ports", stack_ports},
           {"link_gb_per_s", link_bytes_per_s * 1e-9},
           {"nodes", nodes}};
 }
@@ -375,7 +439,7 @@ nlohmann::ordered_json describe(const Topology& topology) {
           {"memory_map", memory_map_json(topology)},
           {"interrupts", interrupts_json(topology)},
           {"clocks", clocks_json(config)},
-          {"mesh", mesh_json(topology.mesh)},
+          {"mesh", mesh_json(topology.mesh, config.noc.stack_ports)},
           {"capacities", capacities_json(config)}};
 }
 

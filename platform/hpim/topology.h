@@ -3,10 +3,12 @@
 // `describe` say what `run` will do.
 //
 // Nodes of the mesh are the host (CPU and host memory), every bus master and every block with
-// memory. Unless NocConfig::placement says otherwise, the first rows take, from left to right, half
-// of the stacks, the host, the other masters, and the rest of the stacks; tiles fill the rows
-// below. (SPIMOE, arXiv 2609.34612, has the tiles in a 4 x 8 mesh; where stacks and host are
-// attached is this project's assumption.)
+// memory; a stack has NocConfig::stack_ports of them. From the top, unless NocConfig::placement
+// says otherwise: half of the stacks, each with a row of its own and its ports spread over the
+// columns; a row of the host and the other masters; rows of tiles; the rest of the stacks. With one
+// port a stack, the first rows take, from left to right, half of the stacks, the host, the other
+// masters and the rest of the stacks, and tiles fill the rows below. (SPIMOE, arXiv 2609.34612, has
+// the tiles in a 4 x 8 mesh; where stacks and host are attached is this project's assumption.)
 #pragma once
 
 #include <cstdint>
@@ -43,6 +45,7 @@ struct BlockInstance {
   std::uint64_t memory_bytes = 0;   // 0: none
   std::uint64_t payload_bytes = 0;  // the first bytes of memory that keep nothing in timing mode
   std::string place;
+  std::vector<std::string> nodes;  // of the mesh, where it is attached; none if it is no node
 
   bool is_node() const { return memory_bytes != 0 || type->is_bus_master; }
 };

@@ -83,6 +83,23 @@ class FirstLight(ToolTest):
         self.assertGreater(less["time"]["total_cycles"], full["time"]["total_cycles"])
 
 
+    def test_ports_of_stacks_change_times_and_links_but_no_text(self):
+        settings = "workload.output_tokens=24"
+        one, two, eight = (self.run_scenario(FIRST_LIGHT, f"{ports}", settings,
+                                             f"machine.noc.stack_ports={ports}")
+                           for ports in (1, 2, 8))
+        self.assertEqual(one["text"], two["text"])
+        self.assertEqual(one["text"], eight["text"])
+        self.assertLess(eight["time"]["total_cycles"], one["time"]["total_cycles"])
+        # The same flits, over several links into the mesh.
+        for stack in range(4):
+            alone = one["components"]["noc"][f"stack{stack}_injection_busy_cycles"]
+            ports = [eight["components"]["noc"][f"stack{stack}.port{port}_injection_busy_cycles"]
+                     for port in range(8)]
+            self.assertEqual(sum(ports), alone)
+            self.assertLess(max(ports), alone)
+
+
 class Modes(ToolTest):
     def compare(self, *settings):
         free = self.run_scenario(FIRST_LIGHT, "free", *settings)

@@ -52,7 +52,7 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
         "controller_latency": 20, "errors": { "rate": 5 }
       },
       "sram_pim": { "tiles": 8 },
-      "noc": { "flit_bits": 512, "columns": 6, "placement": { "dma": { "x": 5, "y": 2 } } },
+      "noc": { "flit_bits": 512, "columns": 6, "stack_ports": 3, "placement": { "dma": { "x": 5, "y": 2 } } },
       "extra_blocks": [
         { "block": "uart16550", "name": "uart1", "address": "0x10009000", "size": 4096, "interrupt": 9 }
       ]
@@ -75,6 +75,7 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
   CHECK(scenario.machine.host.memory_latency_ns == 45.5);
   CHECK(scenario.machine.noc.flit_bits == 512);
   CHECK(scenario.machine.noc.columns == 6);
+  CHECK(scenario.machine.noc.stack_ports == 3);
   REQUIRE(scenario.machine.noc.placement.size() == 1);
   CHECK(scenario.machine.noc.placement[0].name == "dma");
   CHECK(scenario.machine.noc.placement[0].x == 5);

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "platform/hpim/built_block.h"
 #include "tests/unit/hbm_pim/device_presets.h"
@@ -17,6 +19,7 @@ using hpimvp::hpim::HpimMachineConfig;
 using hpimvp::hpim::MachineError;
 using hpimvp::hpim::resolve;
 using hpimvp::hpim::Topology;
+namespace interconnect = hpimvp::interconnect;
 namespace plan = hpimvp::plan;
 
 namespace {
@@ -69,6 +72,13 @@ HpimMachineConfig default_machine() {
   HpimMachineConfig config;
   config.hbm.stack.device = kDevice;
   return config;
+}
+
+using Place = std::pair<unsigned, unsigned>;  // column and row
+
+Place place_of(const Topology& topology, const std::string& node) {
+  const auto& found = topology.mesh.nodes.at(interconnect::node_index(topology.mesh, node));
+  return {found.x, found.y};
 }
 
 BlockConfig extra(const std::string& name, std::uint64_t address, std::uint32_t interrupt = 0) {
@@ -126,8 +136,10 @@ TEST_CASE("the number of tiles and stacks follows the configuration") {
   CHECK(topology.blocks.back().name == "stack1");
 }
 
-TEST_CASE("every node of the mesh has a place of its own, tiles in rows of eight") {
-  const Topology topology = resolve(default_machine(), kRegistry);
+TEST_CASE("with one port a stack the first row holds all that is no tile") {
+  HpimMachineConfig config = default_machine();
+  config.noc.stack_ports = 1;
+  const Topology topology = resolve(config, kRegistry);
   CHECK(topology.mesh.columns == 8);
   CHECK(topology.mesh.rows == 5);
   CHECK(topology.mesh.nodes.size() == 1 + 2 + 4 + 32);
@@ -143,8 +155,53 @@ TEST_CASE("every node of the mesh has a place of its own, tiles in rows of eight
   CHECK(tile9.y == 2);
 }
 
+TEST_CASE("stacks with several ports have rows of their own above and below the tiles") {
+  HpimMachineConfig config = default_machine();
+  const Topology full = resolve(config, kRegistry);
+  CHECK(full.mesh.rows == 2 + 1 + 4 + 2);
+  CHECK(full.mesh.nodes.size() == 1 + 2 + 4 * 8 + 32);
+  for (unsigned i = 0; i < 8; ++i) {
+    const std::string port = ".port" + std::to_string(i);
+    CHECK(place_of(full, "stack0" + port) == Place(i, 0));
+    CHECK(place_of(full, "stack1" + port) == Place(i, 1));
+    CHECK(place_of(full, "stack2" + port) == Place(i, 7));
+    CHECK(place_of(full, "stack3" + port) == Place(i, 8));
+  }
+  CHECK(place_of(full, "host") == Place(0, 2));
+  CHECK(place_of(full, "dispatcher") == Place(2, 2));
+  CHECK(place_of(full, "tile0") == Place(0, 3));
+  CHECK(place_of(full, "tile31") == Place(7, 6));
+
+  config.noc.stack_ports = 3;
+  config.hbm.stacks = 3;
+  config.sram_pim.tiles = 9;
+  const Topology spread = resolve(config, kRegistry);
+  CHECK(spread.mesh.rows == 2 + 1 + 2 + 1);
+  CHECK(place_of(spread, "stack1.port0") == Place(1, 1));
+  CHECK(place_of(spread, "stack1.port1") == Place(4, 1));
+  CHECK(place_of(spread, "stack1.port2") == Place(6, 1));
+  CHECK(place_of(spread, "stack2.port0") == Place(1, 5));
+}
+
+TEST_CASE("a stack's ports are its nodes, and no more of them than columns") {
+  HpimMachineConfig config = default_machine();
+  config.noc.stack_ports = 2;
+  const Topology topology = resolve(config, kRegistry);
+  CHECK(topology.blocks.back().nodes == std::vector<std::string>{"stack3.port0", "stack3.port1"});
+  CHECK(hpimvp::hpim::describe(topology)["mesh"]["stack_ports"] == 2);
+  for (const std::uint32_t ports : {0u, 9u}) {
+    config.noc.stack_ports = ports;
+    CHECK_THROWS_WITH(resolve(config, kRegistry), Catch::Contains("a stack has 1 to 8 ports"));
+  }
+  config.noc.stack_ports = 1;
+  CHECK(resolve(config, kRegistry).blocks.back().nodes == std::vector<std::string>{"stack3"});
+}
+
 TEST_CASE("a placement moves a node, and a place for two is an error") {
   HpimMachineConfig config = default_machine();
+  config.noc.placement = {{"stack3.port5", 5, 9}};
+  CHECK(place_of(resolve(config, kRegistry), "stack3.port5") == Place(5, 9));
+  config.noc.stack_ports = 1;
   config.noc.placement = {{"dma", 7, 6}};
   const Topology topology = resolve(config, kRegistry);
   CHECK(topology.mesh.rows == 7);

@@ -115,8 +115,8 @@ struct Bench {
   Driver driver;
 
   explicit Bench(std::function<void(Driver&)> body)
-      : mesh("mesh", line_of_three(), {{"driver", "left"}},
-             {{"near", "left", 0x1000, 0x1000}, {"far", "right", 0x10000, 0x1000}}),
+      : mesh("mesh", line_of_three(), {{"driver", {"left"}}},
+             {{"near", {"left"}, 0x1000, 0x1000}, {"far", {"right"}, 0x10000, 0x1000}}),
         driver("driver", std::move(body)) {
     driver.socket.bind(mesh.from_initiator(0));
     mesh.to_target(0).bind(near.socket);
@@ -215,9 +215,131 @@ TEST_CASE("an invalidation reaches the initiators of the target's node in their 
   CHECK(bench.driver.invalidated[0] == std::pair<std::uint64_t, std::uint64_t>(0x1010, 0x101F));
 }
 
+namespace {
+
+// Two initiators on the left, a memory with a port in each row on the right, and a block that is an
+// initiator and a memory in the middle of both rows.
+struct PortsBench {
+  MeshInterconnect mesh;
+  TestMemory memory{"memory", sc_time(10'000, SC_PS)};
+  TestMemory block{"block", sc_time(10'000, SC_PS)};
+  Driver upper;
+  Driver lower;
+  Driver master;
+
+  static MeshConfig two_rows() {
+    MeshConfig config;
+    config.columns = 4;
+    config.rows = 3;
+    config.nodes = {{"upper", 0, 0},        {"lower", 0, 2},        {"memory.port0", 3, 0},
+                    {"memory.port1", 3, 2}, {"memory.port2", 3, 1}, {"block.port0", 1, 0},
+                    {"block.port1", 1, 2}};
+    return config;
+  }
+  // `memory_ports`: of {0, 1}.
+  PortsBench(std::function<void(Driver&)> upper_body, std::function<void(Driver&)> lower_body,
+             const std::vector<std::string>& memory_ports)
+      : mesh("mesh", two_rows(),
+             {{"upper", {"upper"}},
+              {"lower", {"lower"}},
+              {"master", {"block.port0", "block.port1"}}},
+             {{"memory", memory_ports, 0x10000, 0x1000},
+              {"block", {"block.port0", "block.port1"}, 0x20000, 0x1000}}),
+        upper("upper_driver", std::move(upper_body)),
+        lower("lower_driver", std::move(lower_body)),
+        master("master_driver", [](Driver&) {}) {
+    upper.socket.bind(mesh.from_initiator(0));
+    lower.socket.bind(mesh.from_initiator(1));
+    master.socket.bind(mesh.from_initiator(2));
+    mesh.to_target(0).bind(memory.socket);
+    mesh.to_target(1).bind(block.socket);
+  }
+  std::string initiator_node(std::size_t initiator, std::size_t target) const {
+    return mesh.network().config().nodes[mesh.ports(initiator, target).initiator].name;
+  }
+  std::string target_node(std::size_t initiator, std::size_t target) const {
+    return mesh.network().config().nodes[mesh.ports(initiator, target).target].name;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("of several ports the nearest pair is used, of equal ones the first") {
+  const auto nothing = [](Driver&) {};
+  PortsBench bench(nothing, nothing, {"memory.port2", "memory.port1", "memory.port0"});
+  CHECK(bench.target_node(0, 0) == "memory.port0");
+  CHECK(bench.target_node(1, 0) == "memory.port1");
+  CHECK(bench.target_node(0, 1) == "block.port0");
+  CHECK(bench.target_node(1, 1) == "block.port1");
+  // From the block to the memory both its ports are two hops away from one: the first of the
+  // initiator's decides.
+  CHECK(bench.initiator_node(2, 0) == "block.port0");
+  CHECK(bench.target_node(2, 0) == "memory.port0");
+  CHECK(bench.mesh.ports(2, 1).is_local());
+  CHECK(bench.initiator_node(2, 1) == "block.port0");
+}
+
+TEST_CASE("equally near ports of a target: its list decides") {
+  MeshConfig mesh;
+  mesh.nodes = {{"middle", 1, 1}, {"right", 2, 1}, {"left", 0, 1}, {"below", 1, 2}};
+  for (const std::string first : {"right", "left", "below"}) {
+    std::vector<std::string> ports = {first};
+    for (const std::string other : {"right", "left", "below"}) {
+      if (other != first) ports.push_back(other);
+    }
+    const MeshInterconnect tie(("tie_" + first).c_str(), mesh, {{"middle", {"middle"}}},
+                               {{"memory", ports, 0, 0x1000}});
+    CHECK(tie.network().config().nodes[tie.ports(0, 0).target].name == first);
+  }
+}
+
+namespace {
+
+// When both read 1 KiB at once: how long each takes.
+std::pair<sc_time, sc_time> read_at_once(const std::vector<std::string>& memory_ports) {
+  std::pair<sc_time, sc_time> took;
+  const auto read = [](sc_time& time) {
+    return [&time](Driver& driver) {
+      std::vector<unsigned char> data(1024);
+      time = driver.access(tlm::TLM_READ_COMMAND, 0x10000, data);
+    };
+  };
+  PortsBench bench(read(took.first), read(took.second), memory_ports);
+  sc_core::sc_start();
+  return took;
+}
+
+// Without contention, over 3 mesh links each way: 1 KiB is 32 flits and 4 headers.
+const sc_time kReadAlone(10 * 1250 + 10'000 + (10 + 35) * 1250, SC_PS);
+
+}  // namespace
+
+TEST_CASE("messages of different ports do not wait for each other") {
+  const auto [upper, lower] = read_at_once({"memory.port0", "memory.port1"});
+  CHECK(upper == kReadAlone);
+  CHECK(lower == kReadAlone);
+}
+
+TEST_CASE("messages of one port wait for its link") {
+  const auto [upper, lower] = read_at_once({"memory.port0"});
+  CHECK(upper == kReadAlone);
+  // Its request arrives two hops later, its data leave when those of the other have left.
+  CHECK(lower >= kReadAlone + sc_time(36 * 1250, SC_PS));
+}
+
+TEST_CASE("an initiator or a target without a node is refused by name") {
+  const auto make = [](std::vector<std::string> driver, std::vector<std::string> memory) {
+    return MeshInterconnect("mesh", line_of_three(), {{"driver", std::move(driver)}},
+                            {{"memory", std::move(memory), 0, 0x1000}});
+  };
+  CHECK_THROWS_WITH(make({}, {"left"}), "mesh: driver is attached to no node");
+  CHECK_THROWS_WITH(make({"left"}, {}), "mesh: memory is attached to no node");
+  CHECK_THROWS_WITH(make({"left"}, {"left", "up"}), Catch::Contains("no node is called up"));
+}
+
 TEST_CASE("overlapping targets are refused by name") {
   CHECK_THROWS_WITH(
       MeshInterconnect("mesh", line_of_three(), {},
-                       {{"near", "left", 0x1000, 0x1000}, {"far", "right", 0x1800, 0x1000}}),
+                       {{"near", {"left"}, 0x1000, 0x1000}, {"far", {"right"}, 0x1800, 0x1000}}),
       Catch::Contains("far") && Catch::Contains("near"));
 }
