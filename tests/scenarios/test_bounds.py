@@ -211,14 +211,17 @@ class Bounds(ToolTest):
         self.check("embedding_sum", profile["embedding_sum"]["span_s"] * 1e9, bound,
                    FACTORS["residual"])
 
-    def attention_bounds(self, heads_a_tile, context, tiles):
+    def attention_bounds(self, heads_a_tile, context, tiles, ports):
         """Of attention on `tiles`, each with some heads of 64 elements and FP16."""
         head = 64 * 2
         block = SETUP_NS + 2 * TRIP_NS + Device("hbm3_hpim").read_ns()
         stream = heads_a_tile * (ceil(context, 64) * block + link_ns(head * context))
-        # All tiles take the blocks in order, and a block lies in one stack, behind one link.
-        blocks_a_stack = ceil(context // 64, 4)
-        link = blocks_a_stack * link_ns(head * 64, heads_a_tile * tiles)
+        # All tiles take the blocks in order, and a block lies in one stack. With one port a stack all
+        # its blocks go over that port's link; with more, those of the two stacks above the tiles share
+        # one link in each column.
+        blocks = context // 64
+        blocks_a_link = ceil(blocks, 4) if ports == 1 else blocks // 4 * 2 + min(blocks % 4, 2)
+        link = blocks_a_link * link_ns(head * 64, heads_a_tile * ceil(tiles, ports))
         macs = heads_a_tile * ceil(context * 64, MACS_A_CYCLE) * TILE_NS
         exponentials = heads_a_tile * passes(context, SPECIAL_LANES) * TILE_NS
         # A head's key comes from the home tile (which is the only one if there is one) and goes to
@@ -233,13 +236,14 @@ class Bounds(ToolTest):
 
     def test_attention(self):
         context = 128
-        for tiles in (1, 32):
-            settings = (f"machine.sram_pim.tiles={tiles}", f"workload.prompt_tokens={context}")
+        for tiles, ports in ((1, 8), (32, 8), (32, 1)):
+            settings = (f"machine.sram_pim.tiles={tiles}", f"workload.prompt_tokens={context}",
+                        f"machine.noc.stack_ports={ports}")
             profile = self.profile("attention", *settings)
-            bounds = self.attention_bounds(32 // tiles, context, tiles)
+            bounds = self.attention_bounds(32 // tiles, context, tiles, ports)
             for name, bound in bounds.items():
-                self.check(f"{name}, {tiles} tiles", profile[name]["span_s"] * 1e9 / LAYERS, bound,
-                           FACTORS[name])
+                self.check(f"{name}, {tiles} tiles, {ports} ports",
+                           profile[name]["span_s"] * 1e9 / LAYERS, bound, FACTORS[name])
 
 
 if __name__ == "__main__":
