@@ -18,6 +18,16 @@ struct MeshNode {
   unsigned y = 0;  // row
 };
 
+// What moving a bit costs, header bits and payload alike. docs/interconnect.md compares sources.
+struct MeshEnergy {
+  // Of each router it passes: FlooNoC (IEEE TVLSI 33(4), 2025; 12 nm, 0.8 V), 0.15 pJ a byte.
+  double router_pj_per_bit = 0.019;
+  // Of wires between routers: Dally, Turakhia, Han (CACM 63(7), 2020), on-chip communication.
+  double link_pj_per_bit_mm = 0.1;
+  // From router to router: assumption. Eight columns are as wide as a stack, about 12 mm.
+  double hop_mm = 1.5;
+};
+
 struct MeshConfig {
   unsigned columns = 8;
   unsigned rows = 5;
@@ -28,6 +38,7 @@ struct MeshConfig {
   unsigned buffer_flits = 8;            // of each
   unsigned credit_cycles = 1;           // until the sender knows of a place that became free
   std::uint64_t clock_period_ps = 1250;
+  MeshEnergy energy;
   std::vector<MeshNode> nodes;  // at most one at each place
 };
 

@@ -65,6 +65,7 @@ class MeshInterconnect : public sc_core::sc_module {
   // Tells the sink all that has happened before now. Not from a process of the simulation.
   void tell_activity();
   common::Statistics statistics() const;
+  common::Energies energy() const { return network_.energy(); }
 
   // Indices in MeshConfig::nodes.
   struct Ports {

@@ -207,6 +207,22 @@ void MeshNetwork::report(std::uint32_t link, Cycle from, Cycle to) {
   activity_->change(links_[link].signal, to * config_.clock_period_ps, 0);
 }
 
+common::Energies MeshNetwork::energy() const {
+  std::uint64_t through_routers = 0;
+  std::uint64_t between_routers = 0;
+  for (std::uint32_t i = 0; i < totals_.size(); ++i) {
+    const auto kind = static_cast<LinkKind>(i % kLinksOfPlace);
+    if (kind == LinkKind::kEjection) continue;
+    through_routers += totals_[i].flits;
+    if (kind != LinkKind::kInjection) between_routers += totals_[i].flits;
+  }
+  const double flit_bits = 8.0 * config_.flit_bytes;
+  const MeshEnergy& energy = config_.energy;
+  return {{"router", static_cast<double>(through_routers) * flit_bits * energy.router_pj_per_bit},
+          {"link", static_cast<double>(between_routers) * flit_bits * energy.link_pj_per_bit_mm *
+                       energy.hop_mm}};
+}
+
 common::Statistics MeshNetwork::statistics() const {
   common::Statistics statistics;
   for (std::size_t i = 0; i < initiators_.size(); ++i) {

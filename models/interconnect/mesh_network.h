@@ -90,6 +90,9 @@ class MeshNetwork {
   // (of messages that have arrived). For each node: busy cycles of its injection and ejection link.
   // And the busiest link.
   common::Statistics statistics() const;
+  // Of all flits that have won links so far, in routers and in the links between them. Injection
+  // leads into a router as other links do, and neither it nor ejection has a length.
+  common::Energies energy() const;
 
  private:
   static constexpr Cycle kUnknown = ~Cycle{0};

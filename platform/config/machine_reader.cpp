@@ -189,6 +189,15 @@ void read_placement(const Document& document, ObjectReader& noc,
   }
 }
 
+void read_noc_energy(ObjectReader& noc, interconnect::MeshEnergy& energy) {
+  auto reader = noc.child("energy");
+  if (!reader) return;
+  reader->read_number("router_pj_per_bit", energy.router_pj_per_bit, 0, 1e6);
+  reader->read_number("link_pj_per_bit_mm", energy.link_pj_per_bit_mm, 0, 1e6);
+  reader->read_number("hop_mm", energy.hop_mm, 0, 1e3);
+  reader->finish();
+}
+
 void read_noc(const Document& document, ObjectReader& machine, hpim::NocConfig& noc) {
   auto reader = machine.child("noc");
   if (!reader) return;
@@ -208,6 +217,7 @@ void read_noc(const Document& document, ObjectReader& machine, hpim::NocConfig& 
                                             noc.stack_ports, noc.columns));
   }
   read_placement(document, *reader, noc.placement);
+  read_noc_energy(*reader, noc.energy);
   reader->finish();
 }
 

@@ -418,6 +418,7 @@ std::vector<std::pair<std::string, common::Statistics>> HpimMachine::statistics(
 
 std::vector<std::pair<std::string, common::Energies>> HpimMachine::energy() const {
   std::vector<std::pair<std::string, common::Energies>> all;
+  all.emplace_back("noc", mesh_->energy());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (blocks_[i].energy) all.emplace_back(topology_.blocks[i].name, blocks_[i].energy());
   }

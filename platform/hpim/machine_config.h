@@ -51,6 +51,7 @@ struct NocConfig {
   // Nodes that an HBM-PIM stack is attached to, 1 to `columns`: assumption, a stack's PHY spans the
   // mesh. With 1, all traffic of a stack shares one link.
   std::uint32_t stack_ports = 8;
+  interconnect::MeshEnergy energy;
   // Where nodes are that shall not be where topology.h puts them: "host", a block's name, or a port
   // of a stack that has several, "stack0.port3".
   std::vector<interconnect::MeshNode> placement;

@@ -292,6 +292,7 @@ void place_nodes(Topology& topology) {
   mesh.virtual_channels = noc.virtual_channels;
   mesh.buffer_flits = noc.buffer_flits;
   mesh.clock_period_ps = clock_period_ps(noc.clock_mhz);
+  mesh.energy = noc.energy;
   if (mesh.columns == 0) fail("", "the mesh needs at least 1 column");
   if (noc.stack_ports == 0 || noc.stack_ports > mesh.columns) {
     fail("", fmt::format("a stack has 1 to {} ports (at most one in each column of the mesh), "

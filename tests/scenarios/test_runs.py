@@ -100,6 +100,22 @@ class FirstLight(ToolTest):
             self.assertLess(max(ports), alone)
 
 
+    def test_the_mesh_uses_energy_for_each_flit_in_routers_and_links(self):
+        settings = ("workload.output_tokens=2", "machine.noc.energy.hop_mm=3")
+        result = self.run_scenario(FIRST_LIGHT, "mesh", *settings)
+        joules = {"router": 0, "link": 0}
+        for link in result["links"]:
+            if link["name"].endswith("_ejection"):
+                continue
+            joules["router"] += link["flits"] * 256 * 0.019e-12
+            if not link["name"].endswith("_injection"):
+                joules["link"] += link["flits"] * 256 * 0.1e-12 * 3
+        energy = result["energy"]["components"]["noc"]
+        for use, expected in joules.items():
+            self.assertGreater(expected, 0)
+            self.assertAlmostEqual(energy[use + "_j"] / expected, 1, delta=1e-9)
+
+
 class Modes(ToolTest):
     def compare(self, *settings):
         free = self.run_scenario(FIRST_LIGHT, "free", *settings)

@@ -52,7 +52,8 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
         "controller_latency": 20, "errors": { "rate": 5 }
       },
       "sram_pim": { "tiles": 8 },
-      "noc": { "flit_bits": 512, "columns": 6, "stack_ports": 3, "placement": { "dma": { "x": 5, "y": 2 } } },
+      "noc": { "flit_bits": 512, "columns": 6, "stack_ports": 3,
+               "energy": { "router_pj_per_bit": 0.03, "hop_mm": 2 }, "placement": { "dma": { "x": 5, "y": 2 } } },
       "extra_blocks": [
         { "block": "uart16550", "name": "uart1", "address": "0x10009000", "size": 4096, "interrupt": 9 }
       ]
@@ -76,6 +77,9 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
   CHECK(scenario.machine.noc.flit_bits == 512);
   CHECK(scenario.machine.noc.columns == 6);
   CHECK(scenario.machine.noc.stack_ports == 3);
+  CHECK(scenario.machine.noc.energy.router_pj_per_bit == 0.03);
+  CHECK(scenario.machine.noc.energy.link_pj_per_bit_mm == 0.1);
+  CHECK(scenario.machine.noc.energy.hop_mm == 2);
   REQUIRE(scenario.machine.noc.placement.size() == 1);
   CHECK(scenario.machine.noc.placement[0].name == "dma");
   CHECK(scenario.machine.noc.placement[0].x == 5);
@@ -83,7 +87,7 @@ TEST_CASE("a scenario's values reach the machine's configuration", "[config]") {
   REQUIRE(scenario.machine.extra_blocks.size() == 1);
   CHECK(scenario.machine.extra_blocks[0].address == 0x10009000);
   CHECK_THAT(scenario.machine.extra_blocks[0].place,
-             Catch::Contains("test.json:13: /machine/extra_blocks/0"));
+             Catch::Contains("test.json:14: /machine/extra_blocks/0"));
   CHECK(scenario.machine.data_mode == hpim::DataMode::kTiming);
   CHECK(scenario.workload.synthetic_prompt_tokens == 16);
   CHECK(scenario.workload.replay_tokens == std::vector<std::uint32_t>{1, 2});

@@ -218,6 +218,18 @@ TEST_CASE("traffic is counted by who caused it") {
   CHECK(value_of(statistics, "busiest_link_x0y0_east_busy_cycles") == 7);
 }
 
+TEST_CASE("energy counts the bits of every flit, in each router and over each link's length") {
+  MeshConfig config = full_mesh(4, 3);
+  config.energy = {0.5, 2, 3};
+  MeshNetwork mesh(config);
+  CHECK(mesh.energy() == hpimvp::common::Energies{{"router", 0}, {"link", 0}});
+  end_of(mesh, {0, 11, 100, 0, 0});
+  // 100 bytes: a header and 4 flits of 256 bits, over 5 links, so through 6 routers.
+  const auto energy = mesh.energy();
+  CHECK(energy[0].second == Approx(5 * 256 * 6 * 0.5));
+  CHECK(energy[1].second == Approx(5 * 256 * 5 * 2 * 3));
+}
+
 TEST_CASE("a node's busy signals follow its links") {
   struct Recorder : hpimvp::common::ActivitySink {
     std::vector<std::string> names;
