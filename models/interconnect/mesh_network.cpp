@@ -16,9 +16,7 @@ MeshNetwork::MeshNetwork(MeshConfig config) : config_(std::move(config)) {
   check(config_);
   links_.resize(link_count(config_));
   totals_.resize(links_.size());
-  for (std::uint32_t i = 0; i < links_.size(); ++i) {
-    if (!is_ejection(i)) links_[i].channels_free.assign(config_.virtual_channels, 0);
-  }
+  channels_free_.assign(links_.size() * config_.virtual_channels, 0);
 }
 
 // ------------------------------------------------------------------ what callers see
@@ -55,10 +53,12 @@ MeshNetwork::MessageId MeshNetwork::send(const Message& message, Cycle start) {
 }
 
 void MeshNetwork::run(Cycle now) {
-  while (!events_.empty() && events_.top().cycle < now) {
-    const Event event = events_.top();
-    events_.pop();
-    arbitrate(event.link, event.cycle);
+  for (Cycle cycle = events_.next(); cycle < now; cycle = events_.next()) {
+    events_.take_next(looking_);
+    for (const std::uint32_t link : looking_) {
+      // An earlier event may have been put in its place.
+      if (links_[link].looks_at == cycle) arbitrate(link, cycle);
+    }
   }
 }
 
@@ -90,48 +90,52 @@ MeshNetwork::Cycle MeshNetwork::bound(const InFlight& message, Cycle now) const 
 void MeshNetwork::wait_for(MessageId message, std::uint32_t link, Cycle ready) {
   messages_[message].waiter.ready = ready;
   links_[link].waiters.push_back(messages_[message].waiter);
-  events_.push({ready, link});
+  const Cycle free_at = links_[link].free_at;
+  // While it is not known when the link will be free, nobody needs to look: settle() will tell.
+  if (free_at != kUnknown) look_at(link, std::max(ready, free_at));
 }
 
-// Many may learn at once that the link will be free: one event is enough.
-void MeshNetwork::look_at(Link& link, std::uint32_t index, Cycle cycle) {
-  if (link.looks_at == cycle) return;
+// A link has one event, the earliest that it needs: arbitrate() asks for the next.
+void MeshNetwork::look_at(std::uint32_t index, Cycle cycle) {
+  Link& link = links_[index];
+  if (link.looks_at <= cycle) return;
   link.looks_at = cycle;
-  events_.push({cycle, index});
+  events_.add(cycle, index);
 }
 
 // Nothing of this cycle depends on another link's arbitration in it: every effect comes later.
 void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
   Link& link = links_[index];
+  link.looks_at = kUnknown;
   if (link.free_at == kUnknown || link.waiters.empty()) return;
-  Cycle possible = link.free_at;
-  std::size_t channel = 0;
-  if (!link.channels_free.empty()) {
-    const auto free = std::min_element(link.channels_free.begin(), link.channels_free.end());
-    if (*free == kUnknown) return;
-    possible = std::max(possible, *free);
-    channel = static_cast<std::size_t>(free - link.channels_free.begin());
-  }
+  const auto [channel_free_at, channel] = next_channel(index);
+  if (channel_free_at == kUnknown) return;
+  // The one that has waited longest is always one that is ready, if any is.
+  const auto first = std::min_element(link.waiters.begin(), link.waiters.end(),
+                                      [](const Waiter& a, const Waiter& b) { return a.before(b); });
+  const Cycle possible = std::max({link.free_at, channel_free_at, first->ready});
   if (possible > cycle) {
-    look_at(link, index, possible);
+    look_at(index, possible);
     return;
   }
-  auto first = link.waiters.end();
-  for (auto waiter = link.waiters.begin(); waiter != link.waiters.end(); ++waiter) {
-    if (waiter->ready > cycle) continue;
-    if (first == link.waiters.end() || waiter->before(*first)) first = waiter;
-  }
-  if (first == link.waiters.end()) return;
   const Waiter winner = *first;
   *first = link.waiters.back();
   link.waiters.pop_back();
   link.free_at = kUnknown;
   link.held_until = cycle + messages_[winner.message].flits;
-  if (!link.channels_free.empty()) link.channels_free[channel] = kUnknown;
+  if (!is_ejection(index)) channel_free(index, channel) = kUnknown;
   messages_[winner.message].steps[messages_[winner.message].next].channel =
       static_cast<std::uint32_t>(channel);
   totals_[index].waiting_cycles += cycle - winner.ready;
   win(winner.message, cycle);
+}
+
+// Which buffer behind the link will be empty first, and when.
+std::pair<MeshNetwork::Cycle, std::size_t> MeshNetwork::next_channel(std::uint32_t link) const {
+  const auto begin =
+      channels_free_.begin() + static_cast<std::ptrdiff_t>(link * config_.virtual_channels);
+  const auto first = std::min_element(begin, begin + config_.virtual_channels);
+  return {*first, static_cast<std::size_t>(first - begin)};
 }
 
 void MeshNetwork::win(MessageId id, Cycle cycle) {
@@ -169,15 +173,15 @@ void MeshNetwork::settle(InFlight& message, std::uint32_t step) {
   const std::uint32_t index = message.steps[step].link;
   Link& link = links_[index];
   link.free_at = last + 1;
-  if (!link.waiters.empty()) look_at(link, index, link.free_at);
+  if (!link.waiters.empty()) look_at(index, link.free_at);
   totals_[index].held_cycles += last + 1 - message.steps[step].won;
   if (link.signal != kNone) report(index, message.steps[step].won, last + 1);
   if (step == 0) return;
   const Step& before = message.steps[step - 1];
   Link& link_before = links_[before.link];
   const Cycle emptied = last + config_.credit_cycles;
-  link_before.channels_free[before.channel] = emptied;
-  if (!link_before.waiters.empty()) look_at(link_before, before.link, emptied);
+  channel_free(before.link, before.channel) = emptied;
+  if (!link_before.waiters.empty()) look_at(before.link, emptied);
 }
 
 void MeshNetwork::arrive(InFlight& message) {

@@ -32,14 +32,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <queue>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/common/activity.h"
 #include "models/common/initiator.h"
 #include "models/common/statistics.h"
+#include "models/interconnect/cycle_calendar.h"
 #include "models/interconnect/mesh_config.h"
 
 namespace hpimvp::interconnect {
@@ -110,10 +110,9 @@ class MeshNetwork {
     }
   };
   struct Link {
-    Cycle free_at = 0;                 // kUnknown while the message that has it may be stopped
-    Cycle held_until = 0;              // free_at is not less
-    Cycle looks_at = kUnknown;         // an event in which it can be won
-    std::vector<Cycle> channels_free;  // of the buffers at its end
+    Cycle free_at = 0;          // kUnknown while the message that has it may be stopped
+    Cycle held_until = 0;       // free_at is not less
+    Cycle looks_at = kUnknown;  // its next event, in which it may be won
     std::vector<Waiter> waiters;
     std::uint32_t signal = kNone;  // injection and ejection, with activity
   };
@@ -133,13 +132,6 @@ class MeshNetwork {
     Cycle end = kUnknown;
     common::Initiator initiator = common::Initiator::kHost;
   };
-  struct Event {
-    Cycle cycle;
-    std::uint32_t link;
-    bool operator>(const Event& other) const {
-      return cycle != other.cycle ? cycle > other.cycle : link > other.link;
-    }
-  };
   struct InitiatorTotals {
     std::uint64_t messages = 0;
     std::uint64_t payload_bytes = 0;
@@ -147,7 +139,11 @@ class MeshNetwork {
     std::uint64_t waiting_cycles = 0;
   };
 
-  void look_at(Link& link, std::uint32_t index, Cycle cycle);
+  void look_at(std::uint32_t index, Cycle cycle);
+  Cycle& channel_free(std::uint32_t link, std::size_t channel) {
+    return channels_free_[link * config_.virtual_channels + channel];
+  }
+  std::pair<Cycle, std::size_t> next_channel(std::uint32_t link) const;
   void wait_for(MessageId message, std::uint32_t link, Cycle ready);
   void arbitrate(std::uint32_t link, Cycle cycle);
   void win(MessageId message, Cycle cycle);
@@ -159,12 +155,14 @@ class MeshNetwork {
 
   MeshConfig config_;
   std::vector<Link> links_;
+  std::vector<Cycle> channels_free_;  // of the buffers at each link's end; always 0 for ejection
   std::vector<LinkTotals> totals_;
   std::vector<InFlight> messages_;
   std::vector<MessageId> unused_;
   std::vector<std::uint32_t> route_;  // of the message being sent
   std::uint64_t sequence_ = 0;
-  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  CycleCalendar events_;                // links that are to be looked at
+  std::vector<std::uint32_t> looking_;  // those of one cycle
   std::array<InitiatorTotals, common::kInitiators> initiators_{};
   common::ActivitySink* activity_ = nullptr;
 };
