@@ -23,7 +23,7 @@ const std::vector<AccessPiece>& AccessSplitter::split(std::uint64_t offset, std:
 void AccessSplitter::split_spread(std::uint64_t first, std::uint64_t end) {
   const std::uint64_t width = mapping_.pseudo_channels();
   for (std::uint64_t run = first / width; run * width < end; ++run) {
-    AccessPiece piece{mapping_.local_address(run), all_};
+    AccessPiece piece{mapping_.local_address(run), 1, all_};
     const std::uint64_t from = std::max(first, run * width);
     const std::uint64_t to = std::min(end, (run + 1) * width);
     if (to - from < width) {
@@ -37,17 +37,22 @@ void AccessSplitter::split_spread(std::uint64_t first, std::uint64_t end) {
 }
 
 void AccessSplitter::split_any(std::uint64_t first, std::uint64_t end) {
-  bursts_.clear();
-  for (std::uint64_t burst = first; burst < end; ++burst) {
+  const std::uint64_t run = mapping_.bursts_together();
+  runs_.clear();
+  for (std::uint64_t burst = first; burst < end;) {
+    const auto count = static_cast<std::uint32_t>(std::min(end, (burst / run + 1) * run) - burst);
     const LocalBurst local = mapping_.local(burst);
-    bursts_.emplace_back(local.number, local.pseudo_channel);
+    runs_.push_back({local.number, count, local.pseudo_channel});
+    burst += count;
   }
-  std::sort(bursts_.begin(), bursts_.end());
-  for (std::size_t i = 0; i < bursts_.size(); ++i) {
-    if (i == 0 || bursts_[i].first != bursts_[i - 1].first) {
-      pieces_.push_back({mapping_.local_address(bursts_[i].first), {}});
+  std::sort(runs_.begin(), runs_.end());
+  for (std::size_t i = 0; i < runs_.size(); ++i) {
+    const bool starts =
+        i == 0 || runs_[i].number != runs_[i - 1].number || runs_[i].count != runs_[i - 1].count;
+    if (starts) {
+      pieces_.push_back({mapping_.local_address(runs_[i].number), runs_[i].count, {}});
     }
-    pieces_.back().pseudo_channels.set(bursts_[i].second);
+    pieces_.back().pseudo_channels.set(runs_[i].pseudo_channel);
   }
 }
 

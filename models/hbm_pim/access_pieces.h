@@ -1,12 +1,13 @@
 // What a normal access means for the pseudo-channels of a stack: the bursts that each has to move.
 //
+// Bursts at consecutive columns are one piece where the mapping keeps them together.
 // Pseudo-channels that move bursts at the same addresses share a piece: with the default mapping a
 // whole access has as many pieces as one pseudo-channel has bursts.
 #pragma once
 
 #include <bitset>
+#include <compare>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "models/hbm_pim/bit_field_mapping.h"
@@ -17,7 +18,8 @@ inline constexpr std::uint32_t kMostPseudoChannels = 256;
 using ChannelMask = std::bitset<kMostPseudoChannels>;
 
 struct AccessPiece {
-  CommandAddress address;
+  CommandAddress address;   // of the first burst
+  std::uint32_t count = 1;  // of bursts, at consecutive columns
   ChannelMask pseudo_channels;
 };
 
@@ -32,13 +34,22 @@ class AccessSplitter {
   const std::vector<AccessPiece>& split(std::uint64_t offset, std::uint64_t length);
 
  private:
+  // Bursts of one pseudo-channel, from a local number on.
+  struct Run {
+    std::uint64_t number;
+    std::uint32_t count;
+    std::uint32_t pseudo_channel;
+
+    friend auto operator<=>(const Run&, const Run&) = default;
+  };
+
   void split_spread(std::uint64_t first, std::uint64_t end);
   void split_any(std::uint64_t first, std::uint64_t end);
 
   BitFieldMapping mapping_;
   ChannelMask all_;
   std::vector<AccessPiece> pieces_;
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> bursts_;  // local number, pseudo-channel
+  std::vector<Run> runs_;
 };
 
 }  // namespace hpimvp::hbm_pim

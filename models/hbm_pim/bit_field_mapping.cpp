@@ -110,6 +110,10 @@ BitFieldMapping::BitFieldMapping(const DeviceOrganisation& organisation, std::st
     across *= part.size;
   }
   spreads_bursts_ = across == pseudo_channels_;
+  for (const Part& part : parts_) {
+    if (part.field != kColumn) break;
+    bursts_together_ *= part.size;
+  }
 }
 
 CommandAddress BitFieldMapping::address(const Values& values) {

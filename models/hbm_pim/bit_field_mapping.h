@@ -53,6 +53,8 @@ class BitFieldMapping {
   // Whether the lowest digits choose the pseudo-channel, so that each aligned run of
   // pseudo_channels() bursts is one burst of every pseudo-channel, at the same local number.
   bool spreads_bursts() const { return spreads_bursts_; }
+  // Each aligned run of so many bursts is in one row, at consecutive columns.
+  std::uint32_t bursts_together() const { return bursts_together_; }
   std::uint32_t pseudo_channels() const { return pseudo_channels_; }
   std::uint32_t burst_bytes() const { return burst_bytes_; }
 
@@ -96,6 +98,7 @@ class BitFieldMapping {
   std::uint32_t pseudo_channels_per_channel_;
   std::uint32_t pseudo_channels_;
   bool spreads_bursts_ = false;
+  std::uint32_t bursts_together_ = 1;
 };
 
 }  // namespace hpimvp::hbm_pim

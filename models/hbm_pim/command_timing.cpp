@@ -107,6 +107,8 @@ struct CommandTiming::Table {
   std::vector<WindowUse> window_uses;
   std::array<Range, kDramCommands> window_uses_of{};
   std::vector<BankPlace> bank_places;
+  std::array<Cycle, kDramCommands> longest{};  // by command: how long it holds up anything
+  std::vector<Cycle> history_latencies;        // by place in history_: of its window
   std::uint32_t all_instances = 0;
   std::uint32_t history_size = 0;
 
@@ -122,6 +124,7 @@ struct CommandTiming::Table {
   void compile_pushes(std::string_view disabled);
   void compile_pushes(DramCommand command, std::uint32_t place, std::string_view disabled);
   void compile_windows(std::string_view disabled);
+  void find_longest();
 };
 
 CommandTiming::Table::Table(const DeviceDescription& description, std::string_view disabled)
@@ -137,6 +140,20 @@ CommandTiming::Table::Table(const DeviceDescription& description, std::string_vi
   lay_out_instances();
   compile_pushes(disabled);
   compile_windows(disabled);
+  find_longest();
+}
+
+void CommandTiming::Table::find_longest() {
+  const auto note = [this](std::uint32_t before, Cycle latency) {
+    for (std::uint32_t command = 0; command < kDramCommands; ++command) {
+      if (before >> command & 1) longest[command] = std::max(longest[command], latency);
+    }
+  };
+  for (const ConstraintRow& row : device.constraints) note(row.before, row.latency);
+  for (const Window& window : windows) {
+    history_latencies.resize(window.history + instances[window.level] * window.length,
+                             window.latency);
+  }
 }
 
 void CommandTiming::Table::lay_out_instances() {
@@ -291,6 +308,7 @@ void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cy
     const Table::WindowUse& use = table.window_uses[i];
     push_window(table.windows[use.window], path[use.place], cycle);
   }
+  binds_until_ = std::max(binds_until_, cycle + table.longest[number]);
   change_rows(command, address);
 }
 
@@ -420,6 +438,7 @@ void CommandTiming::shift(Cycle cycles) {
   for (Cycle& issued : history_) {
     if (issued != 0) issued += cycles;
   }
+  binds_until_ += cycles;
 }
 
 void CommandTiming::rebase(Cycle from, Cycle to) {
@@ -427,6 +446,39 @@ void CommandTiming::rebase(Cycle from, Cycle to) {
   for (Cycle& issued : history_) {
     issued = issued != 0 && issued + to > from ? issued + to - from : 0;
   }
+  binds_until_ = binds_until_ > from ? binds_until_ - from + to : 0;
+}
+
+void CommandTiming::bindings(Cycle from, Cycle base, std::vector<Binding>& bindings) const {
+  if (binds_until_ <= from) return;
+  const auto relative = [base](Cycle cycle) { return static_cast<std::int64_t>(cycle - base); };
+  for (std::uint32_t i = 0; i < ready_.size(); ++i) {
+    if (ready_[i] > from) bindings.push_back({i, relative(ready_[i])});
+  }
+  const auto first = static_cast<std::uint32_t>(ready_.size());
+  for (std::uint32_t i = 0; i < history_.size(); ++i) {
+    const bool binds = history_[i] != 0 && history_[i] - 1 + table_->history_latencies[i] > from;
+    if (binds) bindings.push_back({first + i, relative(history_[i])});
+  }
+}
+
+void CommandTiming::resume(std::span<const Binding> bindings, Cycle base, Cycle last) {
+  binds_until_ = last;
+  for (const Binding& binding : bindings) {
+    const Cycle time = base + static_cast<Cycle>(binding.time);
+    if (binding.number < ready_.size()) {
+      ready_[binding.number] = time;
+      binds_until_ = std::max(binds_until_, time);
+    } else {
+      const std::uint32_t place = binding.number - static_cast<std::uint32_t>(ready_.size());
+      history_[place] = time;
+      binds_until_ = std::max(binds_until_, time - 1 + table_->history_latencies[place]);
+    }
+  }
+}
+
+bool CommandTiming::refreshes_fit(Cycle interval) const {
+  return table_->longest[index_of(DramCommand::kRefresh)] <= interval;
 }
 
 bool CommandTiming::same_from(Cycle now, const CommandTiming& other, Cycle other_now) const {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +63,31 @@ class CommandTiming {
   // `other_now` (there) on.
   bool same_from(Cycle now, const CommandTiming& other, Cycle other_now) const;
 
+  // What still binds, in a form that can be kept and put back for another time: a number of the
+  // state and its time from a `now` on (of past commands: negative).
+  struct Binding {
+    std::uint32_t number = 0;
+    std::int64_t time = 0;
+
+    friend bool operator==(const Binding&, const Binding&) = default;
+  };
+  // From this cycle on nothing binds. (It may be earlier: an upper bound.)
+  Cycle binds_until() const { return binds_until_; }
+  // Appends what binds a command at or after `from`, in ascending order of numbers; times are
+  // relative to `base`.
+  void bindings(Cycle from, Cycle base, std::vector<Binding>& bindings) const;
+  // The constraints after commands that were issued in place of this class, from a state with the
+  // same bindings(), the last of them at `last`: `bindings` are those behind it, relative to
+  // `base`.
+  void resume(std::span<const Binding> bindings, Cycle base, Cycle last);
+  // The bank's row after such commands.
+  void set_open_row(std::uint32_t bank_index, std::uint32_t row) {
+    if (open_rows_[bank_index] == kNoRow) ++open_banks_;
+    open_rows_[bank_index] = row;
+  }
+  // Whether refresh commands that are `interval` apart do not hold each other up.
+  bool refreshes_fit(Cycle interval) const;
+
   const DeviceDescription& device() const;
 
  private:
@@ -94,6 +120,7 @@ class CommandTiming {
   std::vector<std::uint32_t> open_in_operand_group_;
   std::vector<std::uint8_t> activate_group_open_;
   std::uint32_t open_banks_ = 0;
+  Cycle binds_until_ = 0;
   bool pim_mode_ = false;
   bool powered_down_ = false;
 };

@@ -92,8 +92,31 @@ void MemoryController::start_pim(const PimCommandSource& source) {
 }
 
 void MemoryController::run(Cycle until) {
+  if (refresh_.next_due() < until) skip_idle_refreshes(until);
   while (issue_next(until)) {
   }
+}
+
+// A controller that nothing is asked of issues REFab whenever one falls due, at once, as long as
+// the one before has ended. All but the last of them leave no trace but their number.
+void MemoryController::skip_idle_refreshes(Cycle until) {
+  const bool quiet = config_.refresh == RefreshPolicy::kAllBank && idle() && !timing_.pim_mode() &&
+                     !timing_.powered_down() && timing_.all_closed() && !draining_ &&
+                     config_.power_down_after == 0 && trace_.notify == nullptr;
+  refresh_.advance(now_);
+  const Cycle due = refresh_.next_due();
+  const Cycle interval = refresh_.interval();
+  if (!quiet || refresh_.owed() > 0 || until <= due + interval || timing_.binds_until() > due ||
+      !timing_.refreshes_fit(interval)) {
+    return;
+  }
+  const Cycle skipped = (until - 1 - due) / interval;
+  counters_.commands[static_cast<unsigned>(DramCommand::kRefresh)] += skipped;
+  refresh_.skip(skipped);
+  refreshing_ = false;
+  now_ = due + (skipped - 1) * interval;
+  last_activity_ = now_;
+  decided_ = false;
 }
 
 bool MemoryController::issue_next(Cycle until) {
@@ -498,6 +521,46 @@ void MemoryController::resume(const PseudoChannelState& state) {
     if (refresh_.owed() == 0) choose_direction();
     now_ = std::min(state.now, refresh_.next_due());
   }
+}
+
+bool MemoryController::no_refresh_within(Cycle cycles) {
+  refresh_.advance(now_);
+  return refresh_.urgent_at() > now_ + cycles;
+}
+
+void MemoryController::begin_skip(const AccessOutcome& outcome) {
+  now_ += outcome.last;
+  last_activity_ = now_;
+  decided_ = false;
+  refreshing_ = false;
+  draining_ = outcome.draining;
+  counters_.turnarounds += outcome.turnarounds;
+  add_commands(outcome.commands);
+  note_all_needs();
+}
+
+void MemoryController::set_skipped_row(std::uint32_t bank, std::uint32_t row) {
+  timing_.set_open_row(bank, row);
+  for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
+}
+
+MemoryController MemoryController::for_trial() const {
+  MemoryController trial = *this;
+  trial.set_completion_sink({});
+  trial.set_command_sink({});
+  trial.config_.refresh = RefreshPolicy::kNone;
+  trial.refresh_ = schedule_of(timing_.device(), trial.config_);
+  trial.refreshing_ = false;
+  trial.decided_ = false;
+  return trial;
+}
+
+MemoryController::Cycle MemoryController::longest_wait() const {
+  Cycle longest = 0;
+  for (const RequestQueue& queue : queues_) {
+    if (!queue.empty()) longest = std::max(longest, now_ - queue[queue.oldest()].arrival);
+  }
+  return longest;
 }
 
 void MemoryController::add_commands(const std::array<std::uint64_t, kDramCommands>& commands) {

@@ -92,6 +92,21 @@ struct ControllerCounters {
   }
 };
 
+// What a normal access does to a controller at rest, for skip_access(). Cycles from its start.
+struct AccessOutcome {
+  std::uint64_t last = 0;  // the last command
+  std::uint64_t end = 0;   // the end of the access: data moved, or taken by the write queue
+  bool draining = false;
+  std::uint64_t turnarounds = 0;
+  std::array<std::uint64_t, kDramCommands> commands{};
+  std::vector<CommandTiming::Binding> bindings;  // behind the last command
+  struct Row {
+    std::uint32_t bank;
+    std::uint32_t piece;  // of the access, whose row is open
+  };
+  std::vector<Row> rows;
+};
+
 class MemoryController {
  public:
   using Cycle = std::uint64_t;
@@ -147,6 +162,32 @@ class MemoryController {
   // Counts commands that were issued in place of this controller.
   void add_commands(const std::array<std::uint64_t, kDramCommands>& commands);
 
+  // Whether the outcome of a normal access may be taken from AccessFastEngine: at rest, and nothing
+  // that an outcome does not know of (closed pages, refresh per bank, power-down, who watches).
+  bool can_skip_access() const {
+    return config_.page_policy == PagePolicy::kOpen && config_.power_down_after == 0 &&
+           config_.refresh != RefreshPolicy::kPerBank && trace_.notify == nullptr && at_rest();
+  }
+  // Whether no refresh comes between commands in the next `cycles`. Precondition: at_rest().
+  bool no_refresh_within(Cycle cycles);
+  // Goes on at the last command of an access that began at now(). Precondition: that it was
+  // can_skip_access() and no_refresh_within(outcome.last), and left alone since.
+  // `open_row(piece)`: the row of a piece of the access.
+  template <typename OpenRow>
+  void skip_access(const AccessOutcome& outcome, OpenRow&& open_row) {
+    const Cycle start = now_;
+    begin_skip(outcome);
+    for (const AccessOutcome::Row& row : outcome.rows)
+      set_skipped_row(row.bank, open_row(row.piece));
+    timing_.resume(outcome.bindings, start, now_);
+  }
+  // A copy that tells nobody and has no refresh.
+  MemoryController for_trial() const;
+  // Of the oldest request.
+  Cycle longest_wait() const;
+  Cycle starvation_limit() const { return config_.starvation_limit; }
+  bool draining() const { return draining_; }
+
   // Whether both will do the same if they are asked the same from now on. Precondition: they were
   // constructed with the same device and configuration. False unless both are at rest, at the same
   // now(). Counters and sinks do not matter.
@@ -156,6 +197,10 @@ class MemoryController {
   const CommandTiming& timing() const { return timing_; }
 
  private:
+  void begin_skip(const AccessOutcome& outcome);
+  void set_skipped_row(std::uint32_t bank, std::uint32_t row);
+  void skip_idle_refreshes(Cycle until);
+
   // A command that could be issued.
   struct Choice {
     Precedence precedence = ~Precedence{0};  // by cycle, then urgency, then age

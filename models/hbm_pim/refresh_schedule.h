@@ -26,6 +26,10 @@ class RefreshSchedule {
   }
   void pay(Cycle commands) { owed_ -= std::min(owed_, commands); }
 
+  // `commands` have fallen due since and were paid.
+  void skip(Cycle commands) { next_due_ += commands * interval_; }
+
+  Cycle interval() const { return interval_; }
   Cycle owed() const { return owed_; }
   bool urgent() const { return owed_ >= urgent_from_; }
   Cycle next_due() const { return next_due_; }

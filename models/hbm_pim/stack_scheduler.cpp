@@ -14,6 +14,16 @@ using Cycle = StackScheduler::Cycle;
 // What a request's id is when nobody waits for its completion.
 constexpr std::uint64_t kPosted = ~std::uint64_t{0};
 
+// Whose burst it is when nobody waits for it any more.
+constexpr std::uint32_t kNobody = ~std::uint32_t{0};
+
+// Pieces of an access in a pseudo-channel that are worth a look at what is remembered.
+constexpr std::size_t kMostFastPieces = 512;
+
+// Cycles between looks for groups that have become equal, when nothing else asks for one: by then
+// refreshes have closed the rows that made them different.
+constexpr Cycle kJoinInterval = 4096;
+
 // Learned states of the fast engine take about 10 KiB each.
 constexpr std::size_t kMostFastStates = 2000;
 
@@ -78,6 +88,17 @@ struct StackScheduler::Group {
   std::size_t backlog_begin = 0;
   std::vector<Waiting> waiting;
 
+  // An access that AccessFastEngine has computed; the controller stands at its start. Null: none.
+  struct FastAccess {
+    std::shared_ptr<const AccessOutcome> outcome;
+    std::uint32_t access = 0;
+    bool write = false;
+    Cycle last = 0;  // command
+    std::vector<AccessPiece> pieces;
+  };
+
+  FastAccess fast;
+
   Pim pim = Pim::kNone;
   PimCursor cursor;
   PseudoChannelGemv gemv;  // of kFast
@@ -97,6 +118,7 @@ struct StackScheduler::Group {
   ControllerCounters flushed;  // how much of the counters is in the totals
 
   bool has_backlog() const { return backlog_begin < backlog.size(); }
+  bool may_join() const { return pim == Pim::kNone && !has_backlog() && fast.outcome == nullptr; }
   std::size_t first_member() const { return members._Find_first(); }
 };
 
@@ -217,15 +239,20 @@ void StackScheduler::split_by(const ChannelMask& mask) {
   }
 }
 
+void StackScheduler::join_now_and_then(Cycle now) {
+  if (now >= next_join_) join_equal(now);
+}
+
 void StackScheduler::join_equal(Cycle now) {
+  next_join_ = now + kJoinInterval;
   if (groups_.size() == 1) return;
   for (const auto& group : groups_) run(*group, now);
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     Group& kept = *groups_[i];
-    if (kept.pim != Group::Pim::kNone || kept.has_backlog()) continue;
+    if (!kept.may_join()) continue;
     for (std::size_t k = groups_.size() - 1; k > i; --k) {
       Group& other = *groups_[k];
-      if (other.pim != Group::Pim::kNone || other.has_backlog()) continue;
+      if (!other.may_join()) continue;
       if (!kept.controller.same_as(other.controller)) continue;
       flush(kept);
       flush(other);
@@ -257,6 +284,10 @@ void StackScheduler::run(Group& group, Cycle until) {
     if (group.result.end > until) return;
     finish_fast(group);
   }
+  if (group.fast.outcome != nullptr) {
+    if (group.fast.last >= until) return;
+    finish_fast_access(group);
+  }
   while (group.has_backlog() || group.pim == Group::Pim::kCommands) {
     feed(group);
     const bool issued = group.controller.issue_next(until);
@@ -279,7 +310,9 @@ void StackScheduler::feed(Group& group) {
     request.write = burst.write;
     ++group.backlog_begin;
     group.controller.push(request);
-    if (burst.write) note_completion(group, burst.access, group.controller.now() + 1);
+    if (burst.write && burst.access != kNobody) {
+      note_completion(group, burst.access, group.controller.now() + 1);
+    }
   }
   group.backlog.clear();
   group.backlog_begin = 0;
@@ -289,7 +322,7 @@ void StackScheduler::feed(Group& group) {
 
 std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t offset,
                                            std::uint64_t length) {
-  join_equal(now);
+  join_now_and_then(now);
   std::uint32_t access = static_cast<std::uint32_t>(accesses_.size());
   if (free_accesses_.empty()) {
     accesses_.emplace_back();
@@ -316,22 +349,89 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
       begin_commands(*group, PimCursor(std::make_shared<const GemvProgram>(device_, group->gemv)));
       run(*group, now);
     }
-    queue_bursts(*group, pieces, access);
+    if (group->fast.outcome != nullptr) interrupt(*group, now);
+    pick_pieces(*group, pieces);
+    if (!begin_fast_access(*group, access)) queue_bursts(*group, access);
   }
   return access;
 }
 
-void StackScheduler::queue_bursts(Group& group, const std::vector<AccessPiece>& pieces,
-                                  std::uint32_t access) {
-  const bool write = accesses_[access].write;
-  Group::Waiting waiting{access, 0, 0};
+// Those of the group.
+void StackScheduler::pick_pieces(const Group& group, const std::vector<AccessPiece>& pieces) {
+  picked_.clear();
+  picked_bursts_ = 0;
   for (const AccessPiece& piece : pieces) {
     if ((piece.pseudo_channels & group.members).none()) continue;
-    group.backlog.push_back({access, write, piece.address});
-    ++waiting.remaining;
+    picked_.push_back(piece);
+    picked_bursts_ += piece.count;
   }
-  group.waiting.push_back(waiting);
+}
+
+// False: the controller must do it.
+bool StackScheduler::begin_fast_access(Group& group, std::uint32_t access) {
+  const bool write = accesses_[access].write;
+  const bool possible = observer_.notify == nullptr && group.pim == Group::Pim::kNone &&
+                        !group.has_backlog() && picked_.size() <= kMostFastPieces &&
+                        group.controller.can_skip_access();
+  if (!possible) return false;
+  auto outcome = fast_accesses_.outcome(group.controller, picked_, write);
+  if (outcome == nullptr || !group.controller.no_refresh_within(outcome->last)) return false;
+  const Cycle start = group.controller.now();
+  const Cycle end = start + outcome->end;
+  if (write) {
+    accesses_[access].end = std::max(accesses_[access].end, end);
+  } else {
+    group.waiting.push_back({access, static_cast<std::uint32_t>(picked_bursts_), end});
+    ++accesses_[access].groups_left;
+  }
+  ++statistics_.fast_accesses;
+  group.fast.last = start + outcome->last;
+  group.fast.outcome = std::move(outcome);
+  group.fast.access = access;
+  group.fast.write = write;
+  group.fast.pieces.assign(picked_.begin(), picked_.end());
+  return true;
+}
+
+void StackScheduler::finish_fast_access(Group& group) {
+  const auto& pieces = group.fast.pieces;
+  group.controller.skip_access(
+      *group.fast.outcome, [&pieces](std::uint32_t piece) { return pieces[piece].address.row; });
+  group.fast.outcome.reset();
+  if (group.fast.write) return;
+  const Group::Waiting waiting = group.waiting.front();
+  group.waiting.clear();
+  accesses_[waiting.access].end = std::max(accesses_[waiting.access].end, waiting.end);
+  --accesses_[waiting.access].groups_left;
+}
+
+// Something comes before the last command of a fast access: the controller does it over. Of a write
+// the end has been told, and stays what it was.
+void StackScheduler::interrupt(Group& group, Cycle now) {
+  ++statistics_.interrupted_accesses;
+  group.fast.outcome.reset();
+  group.waiting.clear();
+  const bool write = group.fast.write;
+  queue_pieces(group, group.fast.pieces, write, write ? kNobody : group.fast.access);
+  run(group, now);
+}
+
+void StackScheduler::queue_bursts(Group& group, std::uint32_t access) {
   ++accesses_[access].groups_left;
+  queue_pieces(group, picked_, accesses_[access].write, access);
+}
+
+void StackScheduler::queue_pieces(Group& group, std::span<const AccessPiece> pieces, bool write,
+                                  std::uint32_t access) {
+  std::uint32_t bursts = 0;
+  for (const AccessPiece& piece : pieces) {
+    CommandAddress address = piece.address;
+    for (std::uint32_t i = 0; i < piece.count; ++i, ++address.column) {
+      group.backlog.push_back({access, write, address});
+    }
+    bursts += piece.count;
+  }
+  if (access != kNobody) group.waiting.push_back({access, bursts, 0});
   feed(group);
 }
 
@@ -346,7 +446,10 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
       if (waits_here() == group->waiting.end()) continue;
       run(*group, now);
       const auto waiting = waits_here();
-      if (waiting != group->waiting.end() && !accesses_[access].write) {
+      if (waiting == group->waiting.end()) continue;
+      if (group->fast.outcome != nullptr) {
+        bound = std::max(bound, waiting->end);
+      } else if (!accesses_[access].write) {
         bound = std::max(bound, read_bound(*group, waiting->remaining));
       }
     }
@@ -379,6 +482,7 @@ void StackScheduler::start_gemv(Cycle now, std::span<const PseudoChannelGemv> ge
     const PseudoChannelGemv& gemv = gemvs[group->first_member()];
     if (gemv.outputs == 0) continue;
     run(*group, now);
+    if (group->fast.outcome != nullptr) interrupt(*group, now);
     begin_gemv(*group, gemv);
   }
 }
@@ -408,6 +512,7 @@ void StackScheduler::start_list(Cycle now, const ChannelMask& pseudo_channels,
   for (const auto& group : groups_) {
     if ((group->members & pseudo_channels).none()) continue;
     run(*group, now);
+    if (group->fast.outcome != nullptr) interrupt(*group, now);
     ++statistics_.commanded_gemvs;
     begin_commands(*group, PimCursor(list));
   }
@@ -479,6 +584,7 @@ Cycle StackScheduler::pim_bound(const Group& group, Cycle now) const {
 StackCounts StackScheduler::counts(Cycle now) {
   for (const auto& group : groups_) {
     run(*group, now);
+    if (group->fast.outcome != nullptr) interrupt(*group, now);
     flush(*group);
   }
   StackCounts counts = totals_;
@@ -493,6 +599,7 @@ StackCounts StackScheduler::counts(Cycle now) {
 StackScheduler::Statistics StackScheduler::statistics() const {
   Statistics statistics = statistics_;
   statistics.groups = groups_.size();
+  statistics.learned_accesses = fast_accesses_.statistics().learned;
   return statistics;
 }
 

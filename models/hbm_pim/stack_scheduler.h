@@ -1,12 +1,13 @@
 // The timing of a whole stack, command by command: a MemoryController for every pseudo-channel,
 // normal accesses cut into their bursts, and PIM work on all pseudo-channels.
 //
-// Two things make it fast, and neither changes a cycle:
+// Three things make it fast, and none changes a cycle:
 // - Pseudo-channels in the same state that are given the same work stay in the same state. They
 //   form a group with one controller, which is split when an access or a GEMV treats its members
 //   differently, and groups that have become equal again are joined.
 // - A GEMV that finds a controller at rest is computed by GemvFastEngine. Should a normal access
 //   come before its end, it is done over from its start by the controller.
+// - So is an access that finds a controller at rest: AccessFastEngine remembers what it does.
 // With an observer every command is issued by a controller.
 //
 // Times are cycles of the DRAM clock and must not go back from call to call.
@@ -18,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "models/hbm_pim/access_fast_engine.h"
 #include "models/hbm_pim/access_pieces.h"
 #include "models/hbm_pim/energy.h"
 #include "models/hbm_pim/gemv_fast_engine.h"
@@ -53,6 +55,9 @@ class StackScheduler {
     std::uint64_t fast_gemvs = 0;  // of groups of pseudo-channels
     std::uint64_t commanded_gemvs = 0;
     std::uint64_t interrupted_gemvs = 0;  // begun as the first, done over as the second
+    std::uint64_t fast_accesses = 0;      // of groups of pseudo-channels
+    std::uint64_t interrupted_accesses = 0;
+    std::uint64_t learned_accesses = 0;
     std::size_t groups = 0;
     std::size_t most_groups = 0;
   };
@@ -110,7 +115,14 @@ class StackScheduler {
   void feed(Group& group);
   void note_completion(Group& group, std::uint32_t access, Cycle cycle);
   void note_command(Group& group, const CommandRecord& record);
-  void queue_bursts(Group& group, const std::vector<AccessPiece>& pieces, std::uint32_t access);
+  void join_now_and_then(Cycle now);
+  bool begin_fast_access(Group& group, std::uint32_t access);
+  void finish_fast_access(Group& group);
+  void interrupt(Group& group, Cycle now);
+  void pick_pieces(const Group& group, const std::vector<AccessPiece>& pieces);
+  void queue_bursts(Group& group, std::uint32_t access);
+  void queue_pieces(Group& group, std::span<const AccessPiece> pieces, bool write,
+                    std::uint32_t access);
   void begin_gemv(Group& group, const PseudoChannelGemv& gemv);
   void begin_commands(Group& group, PimCursor cursor);
   void finish_fast(Group& group);
@@ -124,6 +136,7 @@ class StackScheduler {
   ControllerConfig controller_config_;
   AccessSplitter splitter_;
   GemvFastEngine fast_;
+  AccessFastEngine fast_accesses_;
   GapAttribution attribution_;
   Cycle read_latency_;  // from RD to the end of its data
   Cycle read_gap_;      // least cycles between two column commands of the kind
@@ -133,6 +146,9 @@ class StackScheduler {
   std::vector<std::unique_ptr<Group>> groups_;
   std::vector<Access> accesses_;
   std::vector<std::uint32_t> free_accesses_;
+  std::vector<AccessPiece> picked_;  // of an access, in the group that is looked at
+  std::uint64_t picked_bursts_ = 0;
+  Cycle next_join_ = 0;
   Cycle pim_end_ = 0;
 
   StackCounts totals_;

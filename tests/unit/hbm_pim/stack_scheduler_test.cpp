@@ -35,6 +35,7 @@ struct Outcome {
   std::map<std::size_t, Cycle> ends;
   std::vector<std::vector<CommandRecord>> records;  // by pseudo-channel
   StackCounts counts;
+  std::vector<CommandCounts> counts_at_events;  // if asked for
 };
 
 // ------------------------------------------------------------------ the literal stack
@@ -189,7 +190,8 @@ struct Recorder {
 // Looks at every access and GEMV exactly when it is told to, as an event-driven caller does.
 Outcome run_scheduler(const DeviceDescription& device, const ControllerConfig& config,
                       const BitFieldMapping& mapping, const std::vector<Event>& events, Cycle end,
-                      bool observed, StackScheduler::Statistics* statistics = nullptr) {
+                      bool observed, bool counts_at_events,
+                      StackScheduler::Statistics* statistics = nullptr) {
   StackScheduler stack(device, config, mapping);
   Recorder recorder;
   recorder.records.resize(device.organisation.pseudo_channels());
@@ -220,6 +222,7 @@ Outcome run_scheduler(const DeviceDescription& device, const ControllerConfig& c
                   [&](Pending& one) { return one.look == now && look_at(one, false, now); });
     if (next < events.size() && events[next].at == now) {
       const Event& event = events[next];
+      if (counts_at_events) outcome.counts_at_events.push_back(stack.counts(now).commands);
       if (!event.gemv) {
         pending.push_back(
             {next, stack.start_access(now, event.write, event.offset, event.length), now});
@@ -256,7 +259,9 @@ std::vector<Event> random_events(const DeviceDescription& device, Random& random
   Cycle at = 0;
   const std::uint64_t region = std::uint64_t{1} << (12 + random() % 12);
   const std::uint64_t spread = std::uint64_t{1} << (2 + random() % 12);
-  const std::uint64_t gemvs_in_16 = random() % 8;
+  const std::uint64_t gemvs_in_16 = random() % 3 == 0 ? 0 : random() % 8;
+  const bool sections = random() % 3 == 0;  // the same pattern again and again
+  const std::uint64_t section = std::uint64_t{1} << (8 + random() % 9);
   for (std::size_t left = 1 + random() % 60; left > 0; --left) {
     Event event;
     at += random() % 8 == 0 ? random() % 20000 : random() % spread;
@@ -271,6 +276,10 @@ std::vector<Event> random_events(const DeviceDescription& device, Random& random
       if (random() % 2 == 0) {
         event.length = (event.length + 255) / 256 * 256;
         event.offset = event.offset / 256 * 256;
+      }
+      if (sections) {
+        event.length = section;
+        event.offset = random() % 16 * section;
       }
     }
     events.push_back(event);
@@ -326,29 +335,42 @@ void require_same_ends(const char* which, const Outcome& one,
 
 }  // namespace
 
-TEST_CASE("A stack in groups and with fast GEMVs is the literal stack, cycle by cycle") {
+TEST_CASE(
+    "A stack in groups and with fast GEMVs and accesses is the literal stack, cycle by cycle") {
   const std::uint64_t seed = hpimvp::random_seed(0x57AC);
   INFO("HPIMVP_SEED=" << seed);
   Random random(seed);
   std::uint64_t fast = 0;
   std::uint64_t interrupted = 0;
+  std::uint64_t fast_accesses = 0;
+  std::uint64_t learned_accesses = 0;
+  std::uint64_t interrupted_accesses = 0;
   std::size_t most_groups = 0;
   for (std::uint64_t i = 0; i < scaled_cases(300); ++i) {
     DeviceDescription device =
         device_preset(device_preset_names()[random() % device_preset_names().size()]);
     device.organisation.channels = 2;
     const ControllerConfig config = random_config(random);
-    const BitFieldMapping mapping(device.organisation,
-                                  random() % 3 == 0
-                                      ? "row:stack_id:bank:bank_group:pseudo_channel:channel:column"
-                                      : kDefaultMapping);
+    const BitFieldMapping mapping(
+        device.organisation,
+        random() % 3 == 0   ? "row:stack_id:bank:bank_group:pseudo_channel:channel:column"
+        : random() % 2 == 0 ? "row:channel:pseudo_channel:stack_id:bank:bank_group:column"
+                            : kDefaultMapping);
     std::vector<Event> events = random_events(device, random);
     const Cycle end = events.back().at + 2'000'000;
     INFO("case " << i << ", " << device.name << ", " << describe(events));
     const Outcome expected = run_literal(device, config, mapping, events, end);
     StackScheduler::Statistics statistics;
-    const Outcome quick = run_scheduler(device, config, mapping, events, end, false, &statistics);
-    const Outcome observed = run_scheduler(device, config, mapping, events, end, true);
+    // A fast GEMV counts from its end on: compared are the counts of accesses.
+    const bool counts =
+        random() % 8 == 0 &&
+        std::none_of(events.begin(), events.end(), [](const Event& event) { return event.gemv; });
+    const Outcome quick =
+        run_scheduler(device, config, mapping, events, end, false, counts, &statistics);
+    const Outcome observed = run_scheduler(device, config, mapping, events, end, true, counts);
+    REQUIRE(quick.counts_at_events == observed.counts_at_events);
+    REQUIRE(quick.counts.forwarded_reads == observed.counts.forwarded_reads);
+    REQUIRE(quick.counts.turnarounds == observed.counts.turnarounds);
     require_same_ends("observed", observed, expected.ends);
     require_same_ends("quick", quick, expected.ends);
     REQUIRE(quick.counts.commands == observed.counts.commands);
@@ -365,10 +387,16 @@ TEST_CASE("A stack in groups and with fast GEMVs is the literal stack, cycle by 
     }
     fast += statistics.fast_gemvs;
     interrupted += statistics.interrupted_gemvs;
+    fast_accesses += statistics.fast_accesses;
+    learned_accesses += statistics.learned_accesses;
+    interrupted_accesses += statistics.interrupted_accesses;
     most_groups = std::max(most_groups, statistics.most_groups);
   }
   // All ways are taken.
   CHECK(fast > interrupted);
   CHECK(interrupted > 0);
   CHECK(most_groups > 2);
+  CHECK(fast_accesses > interrupted_accesses);
+  CHECK(fast_accesses > learned_accesses);
+  CHECK(interrupted_accesses > 0);
 }

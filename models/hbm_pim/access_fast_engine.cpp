@@ -1,0 +1,135 @@
+#include "models/hbm_pim/access_fast_engine.h"
+
+#include <algorithm>
+
+namespace hpimvp::hbm_pim {
+
+namespace {
+
+using Cycle = AccessFastEngine::Cycle;
+
+// How a row that a piece needs relates to others.
+constexpr std::uint64_t kClosedBank = 0;
+constexpr std::uint64_t kOtherRowOpen = 1;
+constexpr std::uint64_t kOpenRow = 2;
+constexpr std::uint64_t kRowOfPiece = 3;  // plus the number of an earlier piece
+
+struct Completions {
+  Cycle end = 0;
+
+  static void note(void* context, const Completion& completion) {
+    Cycle& end = static_cast<Completions*>(context)->end;
+    end = std::max(end, completion.cycle);
+  }
+};
+
+}  // namespace
+
+std::size_t AccessFastEngine::Hash::operator()(const Key& key) const {
+  std::uint64_t hash = 0x9E3779B97F4A7C15;
+  for (const std::uint64_t value : key) {
+    hash = (hash ^ value) * 0xFF51AFD7ED558CCD;
+    hash ^= hash >> 32;
+  }
+  return hash;
+}
+
+void AccessFastEngine::make_key(const MemoryController& controller,
+                                std::span<const AccessPiece> pieces, bool write) {
+  const CommandTiming& timing = controller.timing();
+  const DeviceOrganisation& organisation = timing.device().organisation;
+  last_piece_of_bank_.assign(organisation.banks(), 0);
+  key_.clear();
+  key_.push_back(pieces.size() << 2 | (write ? 2 : 0) | (controller.draining() ? 1 : 0));
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::uint32_t bank = organisation.bank_index(pieces[i].address);
+    const std::uint32_t row = pieces[i].address.row;
+    std::uint64_t relation = 0;
+    if (timing.open_row(bank) == row) {
+      relation = kOpenRow;
+    } else {
+      std::uint32_t& last = last_piece_of_bank_[bank];
+      relation = timing.open_row(bank) == CommandTiming::kNoRow ? kClosedBank : kOtherRowOpen;
+      for (std::uint32_t other = last; other > 0; --other) {
+        if (pieces[other - 1].address.row != row ||
+            organisation.bank_index(pieces[other - 1].address) != bank) {
+          continue;
+        }
+        relation = kRowOfPiece + other - 1;
+        break;
+      }
+      last = static_cast<std::uint32_t>(i + 1);
+    }
+    key_.push_back(bank | std::uint64_t{pieces[i].count} << 16 | relation << 40);
+  }
+  bindings_.clear();
+  timing.bindings(controller.now(), controller.now(), bindings_);
+  for (const CommandTiming::Binding& binding : bindings_) {
+    key_.push_back(binding.number | static_cast<std::uint64_t>(binding.time) << 24);
+  }
+}
+
+std::shared_ptr<const AccessOutcome> AccessFastEngine::learn(const MemoryController& controller,
+                                                             std::span<const AccessPiece> pieces,
+                                                             bool write) {
+  MemoryController trial = controller.for_trial();
+  Completions completions;
+  trial.set_completion_sink({&Completions::note, &completions});
+  const Cycle start = controller.now();
+  const DeviceOrganisation& organisation = trial.timing().device().organisation;
+  std::size_t piece = 0;
+  std::uint32_t done = 0;
+  AccessOutcome outcome;
+  MemoryRequest request;
+  request.write = write;
+  while (piece < pieces.size() || !trial.idle()) {
+    while (piece < pieces.size() && trial.can_accept(write)) {
+      // Writes have ended when the queue has taken them: at once, or not here.
+      if (write && trial.now() != start) return nullptr;
+      request.address = pieces[piece].address;
+      request.address.column = static_cast<std::uint16_t>(request.address.column + done);
+      trial.push(request);
+      if (++done < pieces[piece].count) continue;
+      ++piece;
+      done = 0;
+    }
+    trial.issue_next(MemoryController::kNever);
+    if (trial.longest_wait() >= trial.starvation_limit()) return nullptr;
+  }
+  outcome.last = trial.now() - start;
+  outcome.end = write ? 1 : completions.end - start;
+  outcome.draining = trial.draining();
+  outcome.turnarounds = trial.counters().turnarounds - controller.counters().turnarounds;
+  for (unsigned i = 0; i < kDramCommands; ++i) {
+    outcome.commands[i] = trial.counters().commands[i] - controller.counters().commands[i];
+  }
+  trial.timing().bindings(trial.now(), start, outcome.bindings);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::uint32_t bank = organisation.bank_index(pieces[i].address);
+    const bool known = std::any_of(outcome.rows.begin(), outcome.rows.end(),
+                                   [&](const auto& row) { return row.bank == bank; });
+    if (known || trial.timing().open_row(bank) != pieces[i].address.row) continue;
+    outcome.rows.push_back({bank, static_cast<std::uint32_t>(i)});
+  }
+  return std::make_shared<const AccessOutcome>(std::move(outcome));
+}
+
+std::shared_ptr<const AccessOutcome> AccessFastEngine::outcome(const MemoryController& controller,
+                                                               std::span<const AccessPiece> pieces,
+                                                               bool write) {
+  ++statistics_.accesses;
+  make_key(controller, pieces, write);
+  const auto known = outcomes_.find(key_);
+  if (known != outcomes_.end()) return known->second;
+  ++statistics_.learned;
+  if (outcomes_.size() >= kMostRemembered) outcomes_.clear();
+  return outcomes_.emplace(key_, learn(controller, pieces, write)).first->second;
+}
+
+AccessFastEngine::Statistics AccessFastEngine::statistics() const {
+  Statistics statistics = statistics_;
+  statistics.remembered = outcomes_.size();
+  return statistics;
+}
+
+}  // namespace hpimvp::hbm_pim
