@@ -20,9 +20,9 @@ constexpr std::uint32_t kNobody = ~std::uint32_t{0};
 // Pieces of an access in a pseudo-channel that are worth a look at what is remembered.
 constexpr std::size_t kMostFastPieces = 512;
 
-// Cycles between looks for groups that have become equal, when nothing else asks for one: by then
-// refreshes have closed the rows that made them different.
-constexpr Cycle kJoinInterval = 4096;
+// How often accesses must have been done for several groups before it is worth a look whether
+// groups have become equal. Groups that get accesses of their own would be split again at once.
+constexpr std::uint64_t kSharedWorkToJoin = 16;
 
 // Learned states of the fast engine take about 10 KiB each.
 constexpr std::size_t kMostFastStates = 2000;
@@ -214,10 +214,18 @@ void StackScheduler::note_command(Group& group, const CommandRecord& record) {
 
 // ------------------------------------------------------------------ groups
 
+std::unique_ptr<StackScheduler::Group> StackScheduler::copy_of(const Group& group) {
+  if (spare_groups_.empty()) return std::make_unique<Group>(group);
+  std::unique_ptr<Group> copy = std::move(spare_groups_.back());
+  spare_groups_.pop_back();
+  *copy = group;
+  return copy;
+}
+
 // Takes `members` out of the group into one of their own.
 void StackScheduler::split_off(Group& group, const ChannelMask& members) {
   flush(group);
-  auto part = std::make_unique<Group>(group);
+  std::unique_ptr<Group> part = copy_of(group);
   part->members = members;
   part->size = members.count();
   group.members &= ~members;
@@ -239,12 +247,12 @@ void StackScheduler::split_by(const ChannelMask& mask) {
   }
 }
 
-void StackScheduler::join_now_and_then(Cycle now) {
-  if (now >= next_join_) join_equal(now);
+void StackScheduler::join_if_worth_it(Cycle now) {
+  if (shared_work_ >= kSharedWorkToJoin) join_equal(now);
 }
 
 void StackScheduler::join_equal(Cycle now) {
-  next_join_ = now + kJoinInterval;
+  shared_work_ = 0;
   if (groups_.size() == 1) return;
   for (const auto& group : groups_) run(*group, now);
   for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -258,6 +266,7 @@ void StackScheduler::join_equal(Cycle now) {
       flush(other);
       kept.members |= other.members;
       kept.size += other.size;
+      spare_groups_.push_back(std::move(groups_[k]));
       groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(k));
     }
   }
@@ -322,7 +331,7 @@ void StackScheduler::feed(Group& group) {
 
 std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t offset,
                                            std::uint64_t length) {
-  join_now_and_then(now);
+  join_if_worth_it(now);
   std::uint32_t access = static_cast<std::uint32_t>(accesses_.size());
   if (free_accesses_.empty()) {
     accesses_.emplace_back();
@@ -335,6 +344,7 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
   const std::vector<AccessPiece>& pieces = splitter_.split(offset, length);
   ChannelMask touched;
   const ChannelMask* last = nullptr;
+  std::uint64_t groups = 0;
   for (const AccessPiece& piece : pieces) {
     if (last != nullptr && *last == piece.pseudo_channels) continue;
     last = &piece.pseudo_channels;
@@ -352,7 +362,9 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
     if (group->fast.outcome != nullptr) interrupt(*group, now);
     pick_pieces(*group, pieces);
     if (!begin_fast_access(*group, access)) queue_bursts(*group, access);
+    ++groups;
   }
+  shared_work_ += groups - 1;
   return access;
 }
 

@@ -115,7 +115,8 @@ class StackScheduler {
   void feed(Group& group);
   void note_completion(Group& group, std::uint32_t access, Cycle cycle);
   void note_command(Group& group, const CommandRecord& record);
-  void join_now_and_then(Cycle now);
+  std::unique_ptr<Group> copy_of(const Group& group);
+  void join_if_worth_it(Cycle now);
   bool begin_fast_access(Group& group, std::uint32_t access);
   void finish_fast_access(Group& group);
   void interrupt(Group& group, Cycle now);
@@ -144,11 +145,12 @@ class StackScheduler {
   CommandSink observer_;
 
   std::vector<std::unique_ptr<Group>> groups_;
+  std::vector<std::unique_ptr<Group>> spare_groups_;  // their memory is used again
   std::vector<Access> accesses_;
   std::vector<std::uint32_t> free_accesses_;
   std::vector<AccessPiece> picked_;  // of an access, in the group that is looked at
   std::uint64_t picked_bursts_ = 0;
-  Cycle next_join_ = 0;
+  std::uint64_t shared_work_ = 0;
   Cycle pim_end_ = 0;
 
   StackCounts totals_;
