@@ -38,9 +38,8 @@ class CycleCalendar {
     return near < far ? near : far;
   }
 
-  // Replaces `events` by those of cycle next(), in no particular order.
-  void take_next(std::vector<std::uint32_t>& events) {
-    const Cycle cycle = next();
+  // Replaces `events` by those of `cycle`, which is next(), in no particular order.
+  void take(Cycle cycle, std::vector<std::uint32_t>& events) {
     events.clear();
     if (cycle - from_ < kWindow) {
       const std::size_t place = cycle % kWindow;

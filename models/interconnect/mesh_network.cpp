@@ -54,7 +54,7 @@ MeshNetwork::MessageId MeshNetwork::send(const Message& message, Cycle start) {
 
 void MeshNetwork::run(Cycle now) {
   for (Cycle cycle = events_.next(); cycle < now; cycle = events_.next()) {
-    events_.take_next(looking_);
+    events_.take(cycle, looking_);
     for (const std::uint32_t link : looking_) {
       // An earlier event may have been put in its place.
       if (links_[link].looks_at == cycle) arbitrate(link, cycle);
@@ -108,7 +108,7 @@ void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
   Link& link = links_[index];
   link.looks_at = kUnknown;
   if (link.free_at == kUnknown || link.waiters.empty()) return;
-  const auto [channel_free_at, channel] = next_channel(index);
+  const auto [channel_free_at, channel] = next_channel(index, cycle);
   if (channel_free_at == kUnknown) return;
   // The one that has waited longest is always one that is ready, if any is.
   const auto first = std::min_element(link.waiters.begin(), link.waiters.end(),
@@ -124,18 +124,20 @@ void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
   link.free_at = kUnknown;
   link.held_until = cycle + messages_[winner.message].flits;
   if (!is_ejection(index)) channel_free(index, channel) = kUnknown;
-  messages_[winner.message].steps[messages_[winner.message].next].channel =
-      static_cast<std::uint32_t>(channel);
+  messages_[winner.message].steps[messages_[winner.message].next].channel = channel;
   totals_[index].waiting_cycles += cycle - winner.ready;
   win(winner.message, cycle);
 }
 
-// Which buffer behind the link will be empty first, and when.
-std::pair<MeshNetwork::Cycle, std::size_t> MeshNetwork::next_channel(std::uint32_t link) const {
-  const auto begin =
-      channels_free_.begin() + static_cast<std::ptrdiff_t>(link * config_.virtual_channels);
-  const auto first = std::min_element(begin, begin + config_.virtual_channels);
-  return {*first, static_cast<std::size_t>(first - begin)};
+// A buffer behind the link that is empty at `cycle`, or else the first to be, and when.
+std::pair<MeshNetwork::Cycle, std::uint32_t> MeshNetwork::next_channel(std::uint32_t link,
+                                                                       Cycle cycle) const {
+  const Cycle* free_at = channels_free_.data() + link * config_.virtual_channels;
+  std::uint32_t first = 0;
+  for (std::uint32_t i = 0; i < config_.virtual_channels && free_at[first] > cycle; ++i) {
+    if (free_at[i] < free_at[first]) first = i;
+  }
+  return {free_at[first], first};
 }
 
 void MeshNetwork::win(MessageId id, Cycle cycle) {

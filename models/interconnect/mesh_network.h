@@ -143,7 +143,7 @@ class MeshNetwork {
   Cycle& channel_free(std::uint32_t link, std::size_t channel) {
     return channels_free_[link * config_.virtual_channels + channel];
   }
-  std::pair<Cycle, std::size_t> next_channel(std::uint32_t link) const;
+  std::pair<Cycle, std::uint32_t> next_channel(std::uint32_t link, Cycle cycle) const;
   void wait_for(MessageId message, std::uint32_t link, Cycle ready);
   void arbitrate(std::uint32_t link, Cycle cycle);
   void win(MessageId message, Cycle cycle);

@@ -38,7 +38,7 @@ TEST_CASE("an empty calendar has no next cycle") {
   CHECK(calendar.next() == CycleCalendar::kNever);
   calendar.add(5, 1);
   std::vector<std::uint32_t> events;
-  calendar.take_next(events);
+  calendar.take(calendar.next(), events);
   CHECK(events == std::vector<std::uint32_t>{1});
   CHECK(calendar.next() == CycleCalendar::kNever);
 }
@@ -50,14 +50,14 @@ TEST_CASE("events at the window's edges are taken in order") {
   std::vector<std::uint32_t> events;
   if (start > 0) {
     calendar.add(start - 1, 9);
-    calendar.take_next(events);
+    calendar.take(calendar.next(), events);
   }
   calendar.add(start + kWindow, 2);
   calendar.add(start + kWindow - 1, 1);
   calendar.add(start, 0);
   for (const std::uint64_t expected : {start, start + kWindow - 1, start + kWindow}) {
     CHECK(calendar.next() == expected);
-    calendar.take_next(events);
+    calendar.take(calendar.next(), events);
     CHECK(events.size() == 1);
   }
 }
@@ -67,9 +67,9 @@ TEST_CASE("an event of the heap and one of the ring in the same cycle are taken 
   calendar.add(1500, 1);
   calendar.add(600, 2);
   std::vector<std::uint32_t> events;
-  calendar.take_next(events);
+  calendar.take(calendar.next(), events);
   calendar.add(1500, 3);
-  calendar.take_next(events);
+  calendar.take(calendar.next(), events);
   std::sort(events.begin(), events.end());
   CHECK(events == std::vector<std::uint32_t>{1, 3});
 }
@@ -91,7 +91,7 @@ TEST_CASE("random events come as from a sorted map") {
     } else if (reference.next() != CycleCalendar::kNever) {
       REQUIRE(calendar.next() == reference.next());
       now = reference.next() + 1;
-      calendar.take_next(events);
+      calendar.take(calendar.next(), events);
       std::sort(events.begin(), events.end());
       REQUIRE(events == reference.take_next());
     }
