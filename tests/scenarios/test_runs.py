@@ -129,7 +129,9 @@ class Modes(ToolTest):
         self.assertEqual(functional["operators"], timing["operators"])
         self.assertEqual(functional["firmware"], timing["firmware"])
         ratio = free["time"]["total_cycles"] / timing["time"]["total_cycles"]
-        self.assertAlmostEqual(ratio, 1, delta=0.001)
+        # Without replay the firmware takes another path to a token: nanoseconds, which shift the token
+        # against the DRAM's refresh, and that is worth a microsecond of 80 now and then.
+        self.assertAlmostEqual(ratio, 1, delta=0.005)
 
     def test_functional_and_timing_take_the_same_cycles(self):
         self.compare("workload.output_tokens=40")
