@@ -9,16 +9,25 @@ namespace {
 
 constexpr double kBytes = 2;  // of an FP16 number
 
+// Elements of the matrices of a layer.
+double qkv_elements(const compiler::ModelConfig& model) {
+  return model.hidden * (model.query_width() + 2.0 * model.kv_width());
+}
+double projection_elements(const compiler::ModelConfig& model) {
+  return static_cast<double>(model.query_width()) * model.hidden;
+}
+double feed_forward_elements(const compiler::ModelConfig& model) {
+  return static_cast<double>(model.hidden) * model.ffn * (model.has_gate() ? 3 : 2);
+}
 double matrix_elements_of_layer(const compiler::ModelConfig& model) {
-  const double hidden = model.hidden;
-  const double attention = hidden * (2.0 * model.query_width() + 2.0 * model.kv_width());
-  return attention + hidden * model.ffn * (model.has_gate() ? 3 : 2);
+  return qkv_elements(model) + projection_elements(model) + feed_forward_elements(model);
 }
 
-double matrix_elements(const compiler::ModelConfig& model) {
+// Of the matrices that no layer has.
+double other_elements(const compiler::ModelConfig& model) {
   const double width = model.embedding != 0 ? model.embedding : model.hidden;
   const double projections = model.has_embedding_projection() ? 2.0 * width * model.hidden : 0;
-  return model.layers * matrix_elements_of_layer(model) + width * model.vocabulary + projections;
+  return width * model.vocabulary + projections;
 }
 
 double overhead_seconds(const Baseline& baseline, const compiler::ModelConfig& model) {
@@ -31,6 +40,11 @@ double overhead_seconds(const Baseline& baseline, const compiler::ModelConfig& m
 double roofline_seconds(const Baseline& baseline, double bytes, double operations) {
   return std::max(bytes / (baseline.memory_gb_per_s * 1e9), operations / (baseline.tflops * 1e12)) /
          baseline.devices;
+}
+
+// Of a product of matrices of so many elements with a vector.
+double product_seconds(const Baseline& baseline, double elements) {
+  return roofline_seconds(baseline, kBytes * elements, 2 * elements);
 }
 
 }  // namespace
@@ -61,19 +75,30 @@ Baseline load_baseline(const std::string& path) {
 }
 
 double weight_bytes(const compiler::ModelConfig& model) {
-  return kBytes * matrix_elements(model);
+  return kBytes * (model.layers * matrix_elements_of_layer(model) + other_elements(model));
 }
 
 double kv_bytes(const compiler::ModelConfig& model, double positions) {
   return kBytes * 2 * model.layers * model.kv_width() * positions;
 }
 
+DecodeParts decode_parts(const Baseline& baseline, const compiler::ModelConfig& model,
+                         double positions) {
+  const double layers = model.layers;
+  DecodeParts parts;
+  parts.qkv_s = product_seconds(baseline, layers * qkv_elements(model));
+  parts.projection_s = product_seconds(baseline, layers * projection_elements(model));
+  parts.feed_forward_s = product_seconds(baseline, layers * feed_forward_elements(model));
+  parts.attention_s = roofline_seconds(baseline, kv_bytes(model, positions),
+                                       2.0 * 2 * layers * model.query_width() * positions);
+  parts.other_s = product_seconds(baseline, other_elements(model));
+  parts.overhead_s = overhead_seconds(baseline, model);
+  return parts;
+}
+
 double decode_seconds(const Baseline& baseline, const compiler::ModelConfig& model,
                       double positions) {
-  const double attention = 2.0 * 2 * model.layers * model.query_width() * positions;
-  return roofline_seconds(baseline, weight_bytes(model) + kv_bytes(model, positions),
-                          2 * matrix_elements(model) + attention) +
-         overhead_seconds(baseline, model);
+  return decode_parts(baseline, model, positions).total_s();
 }
 
 // All prompt positions at once; logits of the last one only.
@@ -90,13 +115,25 @@ double prefill_seconds(const Baseline& baseline, const compiler::ModelConfig& mo
 }
 
 // Linear in the positions as long as decode is bound by memory; so the sum is made one by one.
+DecodeParts mean_decode_parts(const Baseline& baseline, const compiler::ModelConfig& model,
+                              std::uint32_t prompt_tokens, std::uint32_t output_tokens) {
+  DecodeParts mean;
+  const double share = 1.0 / (output_tokens - 1);
+  for (std::uint32_t token = 1; token < output_tokens; ++token) {
+    const DecodeParts parts = decode_parts(baseline, model, prompt_tokens + token);
+    mean.qkv_s += share * parts.qkv_s;
+    mean.projection_s += share * parts.projection_s;
+    mean.feed_forward_s += share * parts.feed_forward_s;
+    mean.attention_s += share * parts.attention_s;
+    mean.other_s += share * parts.other_s;
+    mean.overhead_s += share * parts.overhead_s;
+  }
+  return mean;
+}
+
 double mean_token_seconds(const Baseline& baseline, const compiler::ModelConfig& model,
                           std::uint32_t prompt_tokens, std::uint32_t output_tokens) {
-  double sum = 0;
-  for (std::uint32_t token = 1; token < output_tokens; ++token) {
-    sum += decode_seconds(baseline, model, prompt_tokens + token);
-  }
-  return sum / (output_tokens - 1);
+  return mean_decode_parts(baseline, model, prompt_tokens, output_tokens).total_s();
 }
 
 }  // namespace hpimvp::baselines

@@ -34,13 +34,30 @@ double weight_bytes(const compiler::ModelConfig& model);
 // Bytes in FP16 of keys and values of `positions` positions.
 double kv_bytes(const compiler::ModelConfig& model, double positions);
 
+// A decode step by what it works on. Operators follow each other, so each takes the time of its own
+// memory traffic or of its own arithmetic.
+struct DecodeParts {
+  double qkv_s = 0;           // matrices of queries, keys and values
+  double projection_s = 0;    // of the attention's output
+  double feed_forward_s = 0;  // two or three matrices
+  double attention_s = 0;     // keys and values of the positions attended to
+  double other_s = 0;         // classifier, and projections of embeddings
+  double overhead_s = 0;      // of kernels, and between devices
+  double total_s() const {
+    return qkv_s + projection_s + feed_forward_s + attention_s + other_s + overhead_s;
+  }
+};
+DecodeParts decode_parts(const Baseline& baseline, const compiler::ModelConfig& model,
+                         double positions);
 // Seconds of one decode step that attends to `positions` positions, its own among them.
 double decode_seconds(const Baseline& baseline, const compiler::ModelConfig& model,
                       double positions);
 // Seconds from the start of a request to its first token.
 double prefill_seconds(const Baseline& baseline, const compiler::ModelConfig& model,
                        std::uint32_t prompt_tokens);
-// Mean seconds of the tokens after the first. Precondition: output_tokens >= 2.
+// Means over the tokens after the first. Precondition: output_tokens >= 2.
+DecodeParts mean_decode_parts(const Baseline& baseline, const compiler::ModelConfig& model,
+                              std::uint32_t prompt_tokens, std::uint32_t output_tokens);
 double mean_token_seconds(const Baseline& baseline, const compiler::ModelConfig& model,
                           std::uint32_t prompt_tokens, std::uint32_t output_tokens);
 

@@ -47,6 +47,7 @@ int sweep_command(const SweepOptions& options);
 struct ReportOptions {
   std::vector<std::string> folders;
   std::vector<std::string> baselines;  // machines to compare with; "all"
+  bool json = false;                   // times of the runs and the baselines, for programs
 };
 // Prints results side by side.
 int report_command(const ReportOptions& options);

@@ -112,6 +112,8 @@ int main(int argc, char* argv[]) {
       ->type_name("NAME")
       ->take_all()
       ->allow_extra_args(false);
+  report_app->add_flag("--json", report.json,
+                       "Only the times of requests, of the runs and of baselines, as JSON");
   report_app->callback([&] { command = [&] { return cli::report_command(report); }; });
 
   try {

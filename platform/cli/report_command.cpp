@@ -95,6 +95,16 @@ void print_comparison(const std::string& first_name, const Json& first,
              first_name, second_name, ratio, format_table(rows));
 }
 
+// { folder: its comparison }, for programs.
+void print_comparisons_as_json(const std::vector<std::string>& folders,
+                               const std::vector<baselines::Baseline>& baselines) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const std::string& folder : folders) {
+    json[folder] = to_json(compare_with(baselines, load_result(folder), folder));
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
 bool has_profile(const Json& result) {
   return result.contains("per_token") && result["per_token"].is_object() &&
          result["per_token"].contains("operators") && result["per_token"]["operators"].is_array();
@@ -104,6 +114,10 @@ bool has_profile(const Json& result) {
 
 int report_command(const ReportOptions& options) {
   const auto baselines = load_baselines(options.baselines, preset_folder() + "/baselines");
+  if (options.json) {
+    print_comparisons_as_json(options.folders, baselines);
+    return kDone;
+  }
   Rows rows = {{"result"}};
   const auto columns = result_columns();
   rows.back().insert(rows.back().end(), columns.begin(), columns.end());
@@ -114,7 +128,9 @@ int report_command(const ReportOptions& options) {
     const auto cells = result_cells(result);
     rows.push_back({folder});
     rows.back().insert(rows.back().end(), cells.begin(), cells.end());
-    if (!baselines.empty()) comparisons.push_back(compare_with(baselines, result, folder));
+    if (!baselines.empty()) {
+      comparisons.push_back(to_rows(compare_with(baselines, result, folder)));
+    }
     if (has_profile(result)) profiles.emplace_back(folder, result["per_token"]);
   }
   fmt::print("{}", format_table(rows));

@@ -79,6 +79,19 @@ TEST_CASE("the slower of memory and arithmetic counts, and every launch") {
         Approx(operations / 4e9 + (40 * 10 + 20) * 3e-6 + 40 * 7e-6));
 }
 
+TEST_CASE("the parts of a decode step are its matrices, its keys and values, and launches") {
+  Baseline baseline = round_numbers();
+  baseline.kernels_per_layer = 10;
+  baseline.kernel_overhead_us = 3;
+  const DecodeParts parts = decode_parts(baseline, model("llama-3.1-8b"), 100);
+  CHECK(parts.qkv_s == Approx(2.0 * 32 * 4096 * (4096 + 2 * 1024) / 1e12));
+  CHECK(parts.projection_s == Approx(2.0 * 32 * 4096 * 4096 / 1e12));
+  CHECK(parts.feed_forward_s == Approx(2.0 * 32 * 3 * 4096 * 14336 / 1e12));
+  CHECK(parts.attention_s == Approx(2.0 * 2 * 32 * 1024 * 100 / 1e12));
+  CHECK(parts.other_s == Approx(2.0 * 128256 * 4096 / 1e12));
+  CHECK(parts.overhead_s == Approx(32 * 10 * 3e-6));
+}
+
 TEST_CASE("a mean is that of the tokens after the first") {
   const Baseline baseline = round_numbers();
   const ModelConfig opt = model("opt-1.3b");
