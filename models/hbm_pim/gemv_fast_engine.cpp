@@ -49,9 +49,9 @@ GemvFastEngine::Statistics GemvFastEngine::statistics() const {
   return statistics;
 }
 
-GemvFastEngine::Channel GemvFastEngine::channel_of(const PseudoChannelState& state) {
-  return {state_number(state.timing, state.now, GapAttribution::kNothing), state.refresh,
-          state.now};
+GemvFastEngine::Channel GemvFastEngine::channel_of(const PseudoChannelState& state,
+                                                   DramCommand previous) {
+  return {state_number(state.timing, state.now, previous), state.refresh, state.now};
 }
 
 PseudoChannelState GemvFastEngine::state_of(const Channel& channel) const {
@@ -169,38 +169,78 @@ void GemvFastEngine::walk_block(Channel& channel, std::uint32_t block, GemvResul
   channel = {state_number(state.timing, state.now, walk.previous()), state.refresh, state.now};
 }
 
-void GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, GemvResult& result) {
-  statistics_.blocks += stretch.repetitions;
-  while (stretch.repetitions > 0) {
+std::uint32_t GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, GemvResult& result,
+                                          Cycle latest) {
+  std::uint32_t left = stretch.repetitions;
+  while (left > 0) {
     const Transition& step = transition(channel.timing, stretch.block);
     channel.refresh.advance(channel.now);
     const Cycle urgent_at = channel.refresh.urgent_at();
+    if (channel.now + step.cycles > latest) break;
     // A refresh comes before the first command at or after `urgent_at` that finds the banks closed.
     if (channel.now + step.last_closed > urgent_at) {
+      const Channel before = channel;
+      const GemvResult result_before = result;
       walk_block(channel, stretch.block, result);
-      --stretch.repetitions;
+      if (channel.now > latest) {
+        channel = before;
+        result = result_before;
+        break;
+      }
+      --left;
       continue;
     }
-    std::uint64_t times = 1;
+    Cycle times = 1;
     if (step.next == channel.timing) {
-      times = stretch.repetitions;
+      times = left;
       if (step.cycles > 0) {
         times = std::min(times, (urgent_at - channel.now - step.last_closed) / step.cycles + 1);
+        times = std::min(times, (latest - channel.now) / step.cycles);
       }
     }
     add(result.commands, step.commands, times);
     add(result.cycles, step.parts, times);
     channel.now += step.cycles * times;
     channel.timing = step.next;
-    stretch.repetitions -= static_cast<std::uint32_t>(times);
+    left -= static_cast<std::uint32_t>(times);
   }
+  statistics_.blocks += stretch.repetitions - left;
+  return stretch.repetitions - left;
 }
 
 GemvResult GemvFastEngine::run(Channel& channel, const PseudoChannelGemv& gemv) {
+  return run_rest(channel, gemv, {});
+}
+
+GemvResult GemvFastEngine::run_rest(Channel& channel, const PseudoChannelGemv& gemv, Place place) {
   forget_if_full();
   GemvResult result;
   result.start = channel.now;
-  for (const Stretch& stretch : plan(gemv).stretches) run_stretch(channel, stretch, result);
+  const Plan& plan = this->plan(gemv);
+  for (std::size_t i = place.stretches; i < plan.stretches.size(); ++i) {
+    Stretch stretch = plan.stretches[i];
+    if (i == place.stretches) stretch.repetitions -= place.repetitions;
+    run_stretch(channel, stretch, result, kNever);
+  }
+  result.end = channel.now;
+  return result;
+}
+
+GemvResult GemvFastEngine::advance(Channel& channel, const PseudoChannelGemv& gemv, Place& place,
+                                   Cycle latest) {
+  forget_if_full();
+  GemvResult result;
+  result.start = channel.now;
+  const Plan& plan = this->plan(gemv);
+  while (place.stretches + 1 < plan.stretches.size()) {
+    Stretch stretch = plan.stretches[place.stretches];
+    stretch.repetitions -= place.repetitions;
+    const std::uint32_t done = run_stretch(channel, stretch, result, latest);
+    place.repetitions += done;
+    if (done < stretch.repetitions) break;
+    if (place.stretches++ == kEnter) place.entered = channel.now;
+    place.repetitions = 0;
+  }
   result.end = channel.now;
   return result;
 }

@@ -49,11 +49,33 @@ class GemvFastEngine {
   // `device` has passed check().
   explicit GemvFastEngine(const DeviceDescription& device);
 
-  Channel channel_of(const PseudoChannelState& state);
+  // How far a channel has come in a GEMV.
+  struct Place {
+    // Entering PIM mode, the blocks of GemvProgram, leaving: so many have been done.
+    std::uint32_t stretches = 0;
+    std::uint32_t repetitions = 0;  // of the next one
+    Cycle entered = 0;              // when advance() has entered PIM mode
+
+    // Whether commands of the program have been done.
+    bool amid_program() const { return stretches > 1 || repetitions > 0; }
+
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+
+  // `previous`: the command before, if the state is amid a GEMV.
+  Channel channel_of(const PseudoChannelState& state,
+                     DramCommand previous = GapAttribution::kNothing);
+  DramCommand previous_of(const Channel& channel) const { return states_[channel.timing].previous; }
   PseudoChannelState state_of(const Channel& channel) const;
 
   // From channel.now on; afterwards that is the result's end. Throws as GemvProgram does.
   GemvResult run(Channel& channel, const PseudoChannelGemv& gemv);
+  // The rest of it, from a place on. The result is that of the rest.
+  GemvResult run_rest(Channel& channel, const PseudoChannelGemv& gemv, Place place);
+  // From `place` on: blocks of which all commands come at `latest` or before. Goes through PIM
+  // mode's entry too, not through its end. `place` is then where the channel stands, at the last
+  // command, and the result that of what was done.
+  GemvResult advance(Channel& channel, const PseudoChannelGemv& gemv, Place& place, Cycle latest);
   // One GEMV for each channel. The three have the same size.
   void run(std::span<Channel> channels, std::span<const PseudoChannelGemv> gemvs,
            std::span<GemvResult> results);
@@ -90,6 +112,7 @@ class GemvFastEngine {
   using Shape = std::tuple<std::uint32_t, std::uint32_t, bool>;  // inputs, outputs, bias
 
   static constexpr Cycle kBase = Cycle{1} << 32;
+  static constexpr Cycle kNever = ~Cycle{0};
   static constexpr std::uint32_t kEnter = 0;  // patterns that are not in a program
   static constexpr std::uint32_t kLeave = 1;
   // Of plans and of patterns; beyond, all are forgotten and learned anew.
@@ -100,7 +123,8 @@ class GemvFastEngine {
   std::uint32_t pattern_number(std::span<const CommandRun> runs);
   std::uint32_t state_number(const CommandTiming& timing, Cycle now, DramCommand previous);
   const Transition& transition(std::uint32_t state, std::uint32_t block);
-  void run_stretch(Channel& channel, Stretch stretch, GemvResult& result);
+  // Returns how many repetitions it has done, the last of them by `latest`.
+  std::uint32_t run_stretch(Channel& channel, Stretch stretch, GemvResult& result, Cycle latest);
   void walk_block(Channel& channel, std::uint32_t block, GemvResult& result);
   void walk(GemvWalk& walk, std::uint32_t block) const;
 

@@ -496,18 +496,27 @@ bool MemoryController::amid_refreshes() const {
   return refreshing_ && schedule.owed() > 0 && !schedule.urgent();
 }
 
+bool MemoryController::between_pim_pieces() const {
+  return pim_active() && timing_.pim_mode() && pim_position_ == pim_commands_.size() &&
+         queues_[0].empty() && queues_[1].empty() && !refreshing_ &&
+         config_.refresh != RefreshPolicy::kPerBank;
+}
+
+void MemoryController::jump_in_pim(const PseudoChannelState& state) {
+  take_back(state);
+  pim_commands_ = {};
+  pim_position_ = 0;
+  entering_pim_ = false;
+  pim_progress_ = true;
+  now_ = state.now;
+  last_activity_ = now_;
+  last_pim_cycle_ = now_;
+}
+
 void MemoryController::resume(const PseudoChannelState& state) {
   if (state.now == now_) return;  // GEMVs without commands
-  decided_ = false;
-  timing_ = state.timing;
-  refresh_ = state.refresh;
-  refreshing_ = false;
-  // Candidates are found anew, too: the new timing knows nothing of theirs.
-  note_all_needs();
-  closing_.reset(DramCommand::kRead);
-  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
-    set_open_row(bank, timing_.open_row(bank));
-  }
+  pim_ = {};
+  take_back(state);
   // PIM_OUT.
   now_ = state.now - pim_out_;
   mode_since_ = now_;
@@ -561,6 +570,19 @@ MemoryController::Cycle MemoryController::longest_wait() const {
     if (!queue.empty()) longest = std::max(longest, now_ - queue[queue.oldest()].arrival);
   }
   return longest;
+}
+
+void MemoryController::take_back(const PseudoChannelState& state) {
+  decided_ = false;
+  timing_ = state.timing;
+  refresh_ = state.refresh;
+  refreshing_ = false;
+  // Candidates are found anew, too: the new timing knows nothing of theirs.
+  note_all_needs();
+  closing_.reset(DramCommand::kRead);
+  for (std::uint32_t bank = 0; bank < organisation_.banks(); ++bank) {
+    set_open_row(bank, timing_.open_row(bank));
+  }
 }
 
 void MemoryController::add_commands(const std::array<std::uint64_t, kDramCommands>& commands) {

@@ -159,6 +159,14 @@ class MemoryController {
   // Goes on at the end of GEMVs that were computed from take_over_state() on, each beginning where
   // the one before has ended. Precondition: the controller was left alone meanwhile.
   void resume(const PseudoChannelState& state);
+  // Amid a PIM stream without requests: a piece of it has ended, in PIM mode, and no refresh is
+  // due, so that a GEMV engine may go on from take_over_state().
+  bool between_pim_pieces() const;
+  // Goes on in such a place, further in the stream that was started, at its command of cycle
+  // state.now, after the engine has done what is between; the source's next piece comes then.
+  void jump_in_pim(const PseudoChannelState& state);
+  // When PIM mode was entered, if the engine has done that.
+  void note_pim_entry(Cycle cycle) { mode_since_ = cycle; }
   // Counts commands that were issued in place of this controller.
   void add_commands(const std::array<std::uint64_t, kDramCommands>& commands);
 
@@ -197,6 +205,7 @@ class MemoryController {
   const CommandTiming& timing() const { return timing_; }
 
  private:
+  void take_back(const PseudoChannelState& state);
   void begin_skip(const AccessOutcome& outcome);
   void set_skipped_row(std::uint32_t bank, std::uint32_t row);
   void skip_idle_refreshes(Cycle until);

@@ -18,16 +18,31 @@ std::uint64_t columns_of(std::span<const PimCommand> commands) {
                     [](const PimCommand& command) { return uses_column(command.command); }));
 }
 
+std::uint64_t columns_of(const GemvProgram& program, const CommandBlock& block) {
+  std::uint64_t columns = 0;
+  for (const CommandRun& run : program.runs(block)) {
+    if (uses_column(run.command)) columns += run.count;
+  }
+  return columns;
+}
+
 }  // namespace
 
 PimCursor::PimCursor(std::shared_ptr<const GemvProgram> program) : program_(std::move(program)) {
   for (const CommandBlock& block : program_->blocks()) {
-    std::uint64_t columns = 0;
-    for (const CommandRun& run : program_->runs(block)) {
-      if (uses_column(run.command)) columns += run.count;
-    }
-    columns_left_ += columns * block.repetitions;
+    columns_left_ += columns_of(*program_, block) * block.repetitions;
   }
+}
+
+void PimCursor::go_to(std::size_t block, std::uint32_t repetition) {
+  const std::span<const CommandBlock> blocks = program_->blocks();
+  columns_left_ = 0;
+  for (std::size_t i = block; i < blocks.size(); ++i) {
+    columns_left_ += columns_of(*program_, blocks[i]) * blocks[i].repetitions;
+  }
+  if (repetition > 0) columns_left_ -= columns_of(*program_, blocks[block]) * repetition;
+  block_ = block;
+  repetition_ = repetition;
 }
 
 PimCursor::PimCursor(std::shared_ptr<const std::vector<PimCommand>> list)

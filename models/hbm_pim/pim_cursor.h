@@ -19,6 +19,12 @@ class PimCursor {
   explicit PimCursor(std::shared_ptr<const GemvProgram> program);
   explicit PimCursor(std::shared_ptr<const std::vector<PimCommand>> list);
 
+  // Goes on, from the start of a program, at a repetition of a block.
+  void go_to(std::size_t block, std::uint32_t repetition);
+  // Of the program: where the next piece comes from.
+  std::size_t block() const { return block_; }
+  std::uint32_t repetition() const { return repetition_; }
+
   // The next piece of the stream; empty: it has ended. What the last call returned stays valid for
   // this cursor and for copies that were made since, until their next call.
   std::span<const PimCommand> next();

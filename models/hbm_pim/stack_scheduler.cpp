@@ -24,6 +24,9 @@ constexpr std::size_t kMostFastPieces = 512;
 // groups have become equal. Groups that get accesses of their own would be split again at once.
 constexpr std::uint64_t kSharedWorkToJoin = 16;
 
+// Columns that a GEMV must have left for the fast engine to take it back.
+constexpr std::uint64_t kColumnsToResume = 32;
+
 // Learned states of the fast engine take about 10 KiB each.
 constexpr std::size_t kMostFastStates = 2000;
 
@@ -61,7 +64,7 @@ bool is_ordinary(DramCommand command) {
 struct StackScheduler::Group {
   enum class Pim : std::uint8_t {
     kNone,
-    kFast,      // computed up to its end; the controller stands at its start
+    kFast,      // computed up to its end; the controller stands at `place`
     kCommands,  // the controller pulls from `cursor`
   };
   // A request that the controller's queue has not taken yet.
@@ -101,7 +104,10 @@ struct StackScheduler::Group {
 
   Pim pim = Pim::kNone;
   PimCursor cursor;
-  PseudoChannelGemv gemv;  // of kFast
+  PseudoChannelGemv gemv;
+  bool is_gemv = false;         // not a list
+  bool interrupted = false;     // an access is about to come: no way back to kFast
+  GemvFastEngine::Place place;  // of kFast
   GemvResult result;
   std::optional<PseudoChannelState> after;  // kFast: the state at its end
 
@@ -305,6 +311,10 @@ void StackScheduler::run(Group& group, Cycle until) {
       finish_commands(group);
     }
     if (!issued) return;
+    if (resumes_fast(group)) {
+      resume_fast(group);
+      return run(group, until);
+    }
   }
   group.controller.run(until);
 }
@@ -354,14 +364,11 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
   for (const auto& group : groups_) {
     if ((group->members & touched).none()) continue;
     run(*group, now);
-    if (group->pim == Group::Pim::kFast) {
-      ++statistics_.interrupted_gemvs;
-      begin_commands(*group, PimCursor(std::make_shared<const GemvProgram>(device_, group->gemv)));
-      run(*group, now);
-    }
+    if (group->pim == Group::Pim::kFast) interrupt_gemv(*group, now);
     if (group->fast.outcome != nullptr) interrupt(*group, now);
     pick_pieces(*group, pieces);
     if (!begin_fast_access(*group, access)) queue_bursts(*group, access);
+    group->interrupted = false;
     ++groups;
   }
   shared_work_ += groups - 1;
@@ -502,14 +509,17 @@ void StackScheduler::start_gemv(Cycle now, std::span<const PseudoChannelGemv> ge
 void StackScheduler::begin_gemv(Group& group, const PseudoChannelGemv& gemv) {
   const bool fast =
       observer_.notify == nullptr && !group.has_backlog() && group.controller.can_hand_over();
+  group.gemv = gemv;
+  group.place = {};
   if (!fast) {
     ++statistics_.commanded_gemvs;
-    begin_commands(group, PimCursor(std::make_shared<const GemvProgram>(device_, gemv)));
+    begin_commands(group, PimCursor(program_of(gemv)));
+    group.is_gemv = true;
     return;
   }
   ++statistics_.fast_gemvs;
+  clear_account(group);
   GemvFastEngine::Channel channel = fast_.channel_of(group.controller.take_over_state());
-  group.gemv = gemv;
   group.result = fast_.run(channel, gemv);
   group.after = fast_.state_of(channel);
   group.pim = Group::Pim::kFast;
@@ -530,17 +540,85 @@ void StackScheduler::start_list(Cycle now, const ChannelMask& pseudo_channels,
   }
 }
 
-// From where the controller stands.
-void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
-  group.pim = Group::Pim::kCommands;
-  group.after.reset();
-  group.cursor = std::move(cursor);
-  group.previous = GapAttribution::kNothing;
-  group.accounted = group.controller.now();
+// A program takes longer to write than to interrupt.
+std::shared_ptr<const GemvProgram> StackScheduler::program_of(const PseudoChannelGemv& gemv) {
+  if (last_program_ == nullptr || !(last_gemv_ == gemv)) {
+    last_program_ = std::make_shared<const GemvProgram>(device_, gemv);
+    last_gemv_ = gemv;
+  }
+  return last_program_;
+}
+
+// The fast engine goes on from where it has begun, as far as commands come before `now`, and leaves
+// the rest to the controller.
+void StackScheduler::interrupt_gemv(Group& group, Cycle now) {
+  ++statistics_.interrupted_gemvs;
+  const bool from_start = group.place == GemvFastEngine::Place{};
+  GemvFastEngine::Channel channel = fast_.channel_of(
+      group.controller.take_over_state(), from_start ? GapAttribution::kNothing : group.previous);
+  GemvFastEngine::Place place = group.place;
+  const GemvResult done = fast_.advance(channel, group.gemv, place, now - 1);
+  if (from_start) {
+    begin_commands(group, PimCursor(program_of(group.gemv)));
+    group.is_gemv = true;
+  } else {
+    group.pim = Group::Pim::kCommands;
+    group.after.reset();
+    connect(group);
+  }
+  group.interrupted = true;
+  if (place.amid_program() && !(place == group.place)) {
+    if (from_start) group.controller.note_pim_entry(place.entered);
+    group.cursor.go_to(place.stretches - 1, place.repetitions);
+    group.controller.jump_in_pim(fast_.state_of(channel));
+    group.controller.add_commands(done.commands);
+    add_to_account(group, done);
+    group.previous = fast_.previous_of(channel);
+    group.accounted = channel.now;
+  }
+  run(group, now);
+}
+
+bool StackScheduler::resumes_fast(const Group& group) const {
+  return group.pim == Group::Pim::kCommands && group.is_gemv && !group.interrupted &&
+         !group.has_backlog() && observer_.notify == nullptr &&
+         group.cursor.columns_left() >= kColumnsToResume && group.controller.between_pim_pieces();
+}
+
+void StackScheduler::resume_fast(Group& group) {
+  ++statistics_.resumed_gemvs;
+  GemvFastEngine::Channel channel =
+      fast_.channel_of(group.controller.take_over_state(), group.previous);
+  group.place = {static_cast<std::uint32_t>(group.cursor.block() + 1), group.cursor.repetition(),
+                 0};
+  group.result = fast_.run_rest(channel, group.gemv, group.place);
+  group.after = fast_.state_of(channel);
+  group.pim = Group::Pim::kFast;
+  connect(group);
+}
+
+void StackScheduler::clear_account(Group& group) {
   group.parts = {};
   group.waited = 0;
   group.macs = 0;
   group.activates = 0;
+}
+
+void StackScheduler::add_to_account(Group& group, const GemvResult& result) {
+  for (unsigned i = 0; i < kGemvParts; ++i) group.parts[i] += result.cycles[i];
+  group.macs += result[DramCommand::kMac];
+  group.activates += result[DramCommand::kActivateBanks];
+}
+
+// From where the controller stands.
+void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
+  group.pim = Group::Pim::kCommands;
+  group.is_gemv = false;
+  group.after.reset();
+  group.cursor = std::move(cursor);
+  group.previous = GapAttribution::kNothing;
+  group.accounted = group.controller.now();
+  clear_account(group);
   connect(group);
   group.controller.start_pim(group.cursor.source());
 }
@@ -548,10 +626,7 @@ void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
 void StackScheduler::finish_fast(Group& group) {
   group.controller.resume(*group.after);
   group.controller.add_commands(group.result.commands);
-  group.parts = group.result.cycles;
-  group.waited = 0;
-  group.macs = group.result[DramCommand::kMac];
-  group.activates = group.result[DramCommand::kActivateBanks];
+  add_to_account(group, group.result);
   group.after.reset();
   finish_pim(group, group.result.end);
 }

@@ -6,8 +6,10 @@
 //   form a group with one controller, which is split when an access or a GEMV treats its members
 //   differently, and groups that have become equal again are joined.
 // - A GEMV that finds a controller at rest is computed by GemvFastEngine. Should a normal access
-//   come before its end, it is done over from its start by the controller.
-// - So is an access that finds a controller at rest: AccessFastEngine remembers what it does.
+//   come before its end, the engine does it over from its start up to the access and the controller
+//   goes on; after the access the engine takes it back.
+// - What an access does that finds a controller at rest is remembered by AccessFastEngine. Should
+//   another one come before its end, the controller does it over from its start.
 // With an observer every command is issued by a controller.
 //
 // Times are cycles of the DRAM clock and must not go back from call to call.
@@ -54,7 +56,8 @@ class StackScheduler {
   struct Statistics {
     std::uint64_t fast_gemvs = 0;  // of groups of pseudo-channels
     std::uint64_t commanded_gemvs = 0;
-    std::uint64_t interrupted_gemvs = 0;  // begun as the first, done over as the second
+    std::uint64_t interrupted_gemvs = 0;  // from the first to the second
+    std::uint64_t resumed_gemvs = 0;      // and back
     std::uint64_t fast_accesses = 0;      // of groups of pseudo-channels
     std::uint64_t interrupted_accesses = 0;
     std::uint64_t learned_accesses = 0;
@@ -125,7 +128,13 @@ class StackScheduler {
   void queue_pieces(Group& group, std::span<const AccessPiece> pieces, bool write,
                     std::uint32_t access);
   void begin_gemv(Group& group, const PseudoChannelGemv& gemv);
+  static void clear_account(Group& group);
+  static void add_to_account(Group& group, const GemvResult& result);
   void begin_commands(Group& group, PimCursor cursor);
+  void interrupt_gemv(Group& group, Cycle now);
+  bool resumes_fast(const Group& group) const;
+  void resume_fast(Group& group);
+  std::shared_ptr<const GemvProgram> program_of(const PseudoChannelGemv& gemv);
   void finish_fast(Group& group);
   void finish_commands(Group& group);
   void finish_pim(Group& group, Cycle end);
@@ -151,6 +160,8 @@ class StackScheduler {
   std::vector<AccessPiece> picked_;  // of an access, in the group that is looked at
   std::uint64_t picked_bursts_ = 0;
   std::uint64_t shared_work_ = 0;
+  PseudoChannelGemv last_gemv_;  // of last_program_
+  std::shared_ptr<const GemvProgram> last_program_;
   Cycle pim_end_ = 0;
 
   StackCounts totals_;
