@@ -29,6 +29,13 @@ StackGemv work_of(const GemvDescriptor& descriptor) {
           columns ? Slicing::kColumns : Slicing::kRows};
 }
 
+// Who goes first of those that arrive in the same cycle.
+std::uint32_t rank_of(const tlm::tlm_generic_payload& payload) {
+  const common::TransactionInfo* info = payload.get_extension<common::TransactionInfo>();
+  if (info == nullptr) return 0;
+  return static_cast<std::uint32_t>(info->initiator) << 16 | info->initiator_index;
+}
+
 const HbmPimConfig& checked(const HbmPimConfig& config) {
   check(config);
   return config;
@@ -141,8 +148,8 @@ void HbmPimStack::access_memory(tlm::tlm_generic_payload& payload, sc_core::sc_t
   const std::uint64_t length = payload.get_data_length();
   (payload.is_read() ? reads_ : writes_) += 1;
   (payload.is_read() ? read_bytes_ : write_bytes_) += length;
-  const std::uint32_t access =
-      scheduler_.start_access(cycle_now(), payload.is_write(), payload.get_address(), length);
+  const std::uint32_t access = scheduler_.start_access(
+      cycle_now(), payload.is_write(), payload.get_address(), length, rank_of(payload));
   for (;;) {
     const StackScheduler::Progress progress = scheduler_.access_progress(access, cycle_now());
     const std::uint64_t latency = progress.ended ? to_ps(config_.controller_latency) : 0;

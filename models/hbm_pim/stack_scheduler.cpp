@@ -96,7 +96,8 @@ struct StackScheduler::Group {
     std::shared_ptr<const AccessOutcome> outcome;
     std::uint32_t access = 0;
     bool write = false;
-    Cycle last = 0;  // command
+    bool told = false;  // that it has ended
+    Cycle last = 0;     // command
     std::vector<AccessPiece> pieces;
   };
 
@@ -300,9 +301,12 @@ void StackScheduler::run(Group& group, Cycle until) {
     finish_fast(group);
   }
   if (group.fast.outcome != nullptr) {
+    if (group.fast.write && until > group.controller.now()) end_fast_access(group);
     if (group.fast.last >= until) return;
     finish_fast_access(group);
   }
+  // What arrives in this cycle waits until it is over.
+  if (group.controller.now() >= until) return;
   while (group.has_backlog() || group.pim == Group::Pim::kCommands) {
     feed(group);
     const bool issued = group.controller.issue_next(until);
@@ -340,7 +344,7 @@ void StackScheduler::feed(Group& group) {
 // ------------------------------------------------------------------ normal accesses
 
 std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t offset,
-                                           std::uint64_t length) {
+                                           std::uint64_t length, std::uint32_t rank) {
   join_if_worth_it(now);
   std::uint32_t access = static_cast<std::uint32_t>(accesses_.size());
   if (free_accesses_.empty()) {
@@ -349,7 +353,7 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
     access = free_accesses_.back();
     free_accesses_.pop_back();
   }
-  accesses_[access] = {0, write, now};
+  accesses_[access] = {0, write, rank, now, now};
 
   const std::vector<AccessPiece>& pieces = splitter_.split(offset, length);
   ChannelMask touched;
@@ -397,17 +401,14 @@ bool StackScheduler::begin_fast_access(Group& group, std::uint32_t access) {
   if (outcome == nullptr || !group.controller.no_refresh_within(outcome->last)) return false;
   const Cycle start = group.controller.now();
   const Cycle end = start + outcome->end;
-  if (write) {
-    accesses_[access].end = std::max(accesses_[access].end, end);
-  } else {
-    group.waiting.push_back({access, static_cast<std::uint32_t>(picked_bursts_), end});
-    ++accesses_[access].groups_left;
-  }
+  group.waiting.push_back({access, static_cast<std::uint32_t>(picked_bursts_), end});
+  ++accesses_[access].groups_left;
   ++statistics_.fast_accesses;
   group.fast.last = start + outcome->last;
   group.fast.outcome = std::move(outcome);
   group.fast.access = access;
   group.fast.write = write;
+  group.fast.told = false;
   group.fast.pieces.assign(picked_.begin(), picked_.end());
   return true;
 }
@@ -417,41 +418,70 @@ void StackScheduler::finish_fast_access(Group& group) {
   group.controller.skip_access(
       *group.fast.outcome, [&pieces](std::uint32_t piece) { return pieces[piece].address.row; });
   group.fast.outcome.reset();
-  if (group.fast.write) return;
+  end_fast_access(group);
+}
+
+void StackScheduler::end_fast_access(Group& group) {
+  if (group.fast.told) return;
+  group.fast.told = true;
   const Group::Waiting waiting = group.waiting.front();
   group.waiting.clear();
   accesses_[waiting.access].end = std::max(accesses_[waiting.access].end, waiting.end);
   --accesses_[waiting.access].groups_left;
 }
 
-// Something comes before the last command of a fast access: the controller does it over. Of a write
-// the end has been told, and stays what it was.
+// Something comes before the last command of a fast access: the controller does it over. If the end
+// of a write has been told it stays what it was.
 void StackScheduler::interrupt(Group& group, Cycle now) {
   ++statistics_.interrupted_accesses;
   group.fast.outcome.reset();
   group.waiting.clear();
-  const bool write = group.fast.write;
-  queue_pieces(group, group.fast.pieces, write, write ? kNobody : group.fast.access);
+  if (group.fast.told) {
+    queue_posted(group, group.fast.pieces);
+  } else {
+    queue_pieces(group, group.fast.pieces, group.fast.access);
+  }
   run(group, now);
 }
 
 void StackScheduler::queue_bursts(Group& group, std::uint32_t access) {
   ++accesses_[access].groups_left;
-  queue_pieces(group, picked_, accesses_[access].write, access);
+  queue_pieces(group, picked_, access);
 }
 
-void StackScheduler::queue_pieces(Group& group, std::span<const AccessPiece> pieces, bool write,
+// Behind those that came in earlier cycles and, of this one, those of no higher rank.
+void StackScheduler::queue_pieces(Group& group, std::span<const AccessPiece> pieces,
                                   std::uint32_t access) {
-  std::uint32_t bursts = 0;
+  const Access& queued = accesses_[access];
+  const auto goes_before = [&](const Group::Burst& burst) {
+    if (burst.access == kNobody) return false;
+    const Access& other = accesses_[burst.access];
+    return other.start == queued.start && other.rank > queued.rank;
+  };
+  std::size_t place = group.backlog.size();
+  while (place > group.backlog_begin && goes_before(group.backlog[place - 1])) --place;
+  const std::size_t end = group.backlog.size();
   for (const AccessPiece& piece : pieces) {
     CommandAddress address = piece.address;
     for (std::uint32_t i = 0; i < piece.count; ++i, ++address.column) {
-      group.backlog.push_back({access, write, address});
+      group.backlog.push_back({access, queued.write, address});
     }
-    bursts += piece.count;
   }
-  if (access != kNobody) group.waiting.push_back({access, bursts, 0});
-  feed(group);
+  group.waiting.push_back({access, static_cast<std::uint32_t>(group.backlog.size() - end), 0});
+  const auto at = [&group](std::size_t i) {
+    return group.backlog.begin() + static_cast<std::ptrdiff_t>(i);
+  };
+  std::rotate(at(place), at(end), group.backlog.end());
+}
+
+// Writes that nobody waits for.
+void StackScheduler::queue_posted(Group& group, std::span<const AccessPiece> pieces) {
+  for (const AccessPiece& piece : pieces) {
+    CommandAddress address = piece.address;
+    for (std::uint32_t i = 0; i < piece.count; ++i, ++address.column) {
+      group.backlog.push_back({kNobody, true, address});
+    }
+  }
 }
 
 StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, Cycle now) {
@@ -557,7 +587,7 @@ void StackScheduler::interrupt_gemv(Group& group, Cycle now) {
   GemvFastEngine::Channel channel = fast_.channel_of(
       group.controller.take_over_state(), from_start ? GapAttribution::kNothing : group.previous);
   GemvFastEngine::Place place = group.place;
-  const GemvResult done = fast_.advance(channel, group.gemv, place, now - 1);
+  const GemvResult done = fast_.advance(channel, group.gemv, place, std::max<Cycle>(now, 1) - 1);
   if (from_start) {
     begin_commands(group, PimCursor(program_of(group.gemv)));
     group.is_gemv = true;

@@ -78,8 +78,11 @@ class StackScheduler {
 
   // A normal access of `length` bytes (at least 1) at `offset`, which lie in the stack. A read ends
   // when its last burst has passed the data bus, a write when the controllers' queues have taken
-  // it. Returns its number, which is used again once its end has been told.
-  std::uint32_t start_access(Cycle now, bool write, std::uint64_t offset, std::uint64_t length);
+  // it. Of those that start in the same cycle the one of the lower rank comes first, whatever the
+  // order of calls. Returns its number, which is used again once its end has been told, not in the
+  // cycle of its start.
+  std::uint32_t start_access(Cycle now, bool write, std::uint64_t offset, std::uint64_t length,
+                             std::uint32_t rank = 0);
   Progress access_progress(std::uint32_t access, Cycle now);
 
   // One PseudoChannelGemv for each pseudo-channel, which fits. Precondition: !pim_active(now).
@@ -104,6 +107,8 @@ class StackScheduler {
   struct Access {
     std::uint32_t groups_left = 0;
     bool write = false;
+    std::uint32_t rank = 0;
+    Cycle start = 0;
     Cycle end = 0;
   };
 
@@ -122,11 +127,12 @@ class StackScheduler {
   void join_if_worth_it(Cycle now);
   bool begin_fast_access(Group& group, std::uint32_t access);
   void finish_fast_access(Group& group);
+  void end_fast_access(Group& group);
   void interrupt(Group& group, Cycle now);
   void pick_pieces(const Group& group, const std::vector<AccessPiece>& pieces);
   void queue_bursts(Group& group, std::uint32_t access);
-  void queue_pieces(Group& group, std::span<const AccessPiece> pieces, bool write,
-                    std::uint32_t access);
+  void queue_pieces(Group& group, std::span<const AccessPiece> pieces, std::uint32_t access);
+  void queue_posted(Group& group, std::span<const AccessPiece> pieces);
   void begin_gemv(Group& group, const PseudoChannelGemv& gemv);
   static void clear_account(Group& group);
   static void add_to_account(Group& group, const GemvResult& result);

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <deque>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <random>
 
@@ -29,6 +30,16 @@ struct Event {
   std::uint64_t length = 0;
   std::vector<PseudoChannelGemv> works;
 };
+
+// Events of one cycle in the opposite order: the ranks of accesses are their numbers.
+std::vector<std::size_t> other_order(const std::vector<Event>& events) {
+  std::vector<std::size_t> order(events.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t one, std::size_t other) {
+    return events[one].at != events[other].at ? events[one].at < events[other].at : one > other;
+  });
+  return order;
+}
 
 // By the number of the event.
 struct Outcome {
@@ -204,6 +215,7 @@ Outcome run_scheduler(const DeviceDescription& device, const ControllerConfig& c
   Outcome outcome;
   std::vector<Pending> pending;
   std::optional<Pending> gemv;
+  const std::vector<std::size_t> order = other_order(events);
   std::size_t next = 0;
   const auto look_at = [&](Pending& one, bool is_gemv, Cycle now) {
     const StackScheduler::Progress progress =
@@ -214,22 +226,25 @@ Outcome run_scheduler(const DeviceDescription& device, const ControllerConfig& c
     return progress.ended;
   };
   for (;;) {
-    Cycle now = next < events.size() ? events[next].at : end;
+    Cycle now = next < events.size() ? events[order[next]].at : end;
     for (const Pending& one : pending) now = std::min(now, one.look);
     if (gemv) now = std::min(now, gemv->look);
     if (gemv && gemv->look == now && look_at(*gemv, true, now)) gemv.reset();
     std::erase_if(pending,
                   [&](Pending& one) { return one.look == now && look_at(one, false, now); });
-    if (next < events.size() && events[next].at == now) {
-      const Event& event = events[next];
+    if (next < events.size() && events[order[next]].at == now) {
+      const std::size_t number = order[next];
+      const Event& event = events[number];
       if (counts_at_events) outcome.counts_at_events.push_back(stack.counts(now).commands);
       if (!event.gemv) {
-        pending.push_back(
-            {next, stack.start_access(now, event.write, event.offset, event.length), now});
+        pending.push_back({number,
+                           stack.start_access(now, event.write, event.offset, event.length,
+                                              static_cast<std::uint32_t>(number)),
+                           now});
       } else if (!event.works.empty()) {
         REQUIRE(!gemv);
         stack.start_gemv(now, event.works);
-        gemv = {next, 0, now};
+        gemv = {number, 0, now};
       }
       ++next;
     }
@@ -264,7 +279,7 @@ std::vector<Event> random_events(const DeviceDescription& device, Random& random
   const std::uint64_t section = std::uint64_t{1} << (8 + random() % 9);
   for (std::size_t left = 1 + random() % 60; left > 0; --left) {
     Event event;
-    at += random() % 8 == 0 ? random() % 20000 : random() % spread;
+    if (random() % 4 != 0) at += random() % 8 == 0 ? random() % 20000 : random() % spread;
     event.at = at;
     event.gemv = random() % 16 < gemvs_in_16;
     if (event.gemv) {
