@@ -10,10 +10,15 @@ bool is_ejection(std::uint32_t link) {
   return link % kLinksOfPlace == static_cast<std::uint32_t>(LinkKind::kEjection);
 }
 
+MeshConfig checked(MeshConfig config) {
+  check(config);
+  return config;
+}
+
 }  // namespace
 
-MeshNetwork::MeshNetwork(MeshConfig config) : config_(std::move(config)) {
-  check(config_);
+MeshNetwork::MeshNetwork(MeshConfig config)
+    : config_(checked(std::move(config))), looks_(link_count(config_)) {
   links_.resize(link_count(config_));
   totals_.resize(links_.size());
   channels_free_.assign(links_.size() * config_.virtual_channels, 0);
@@ -53,12 +58,8 @@ MeshNetwork::MessageId MeshNetwork::send(const Message& message, Cycle start) {
 }
 
 void MeshNetwork::run(Cycle now) {
-  for (Cycle cycle = events_.next(); cycle < now; cycle = events_.next()) {
-    events_.take(cycle, looking_);
-    for (const std::uint32_t link : looking_) {
-      // An earlier event may have been put in its place.
-      if (links_[link].looks_at == cycle) arbitrate(link, cycle);
-    }
+  for (Cycle cycle = looks_.next(); cycle < now; cycle = looks_.next()) {
+    looks_.take(cycle, [this, cycle](std::uint32_t link) { arbitrate(link, cycle); });
   }
 }
 
@@ -92,21 +93,12 @@ void MeshNetwork::wait_for(MessageId message, std::uint32_t link, Cycle ready) {
   links_[link].waiters.push_back(messages_[message].waiter);
   const Cycle free_at = links_[link].free_at;
   // While it is not known when the link will be free, nobody needs to look: settle() will tell.
-  if (free_at != kUnknown) look_at(link, std::max(ready, free_at));
-}
-
-// A link has one event, the earliest that it needs: arbitrate() asks for the next.
-void MeshNetwork::look_at(std::uint32_t index, Cycle cycle) {
-  Link& link = links_[index];
-  if (link.looks_at <= cycle) return;
-  link.looks_at = cycle;
-  events_.add(cycle, index);
+  if (free_at != kUnknown) looks_.bring_forward(link, std::max(ready, free_at));
 }
 
 // Nothing of this cycle depends on another link's arbitration in it: every effect comes later.
 void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
   Link& link = links_[index];
-  link.looks_at = kUnknown;
   if (link.free_at == kUnknown || link.waiters.empty()) return;
   const auto [channel_free_at, channel] = next_channel(index, cycle);
   if (channel_free_at == kUnknown) return;
@@ -115,7 +107,7 @@ void MeshNetwork::arbitrate(std::uint32_t index, Cycle cycle) {
                                       [](const Waiter& a, const Waiter& b) { return a.before(b); });
   const Cycle possible = std::max({link.free_at, channel_free_at, first->ready});
   if (possible > cycle) {
-    look_at(index, possible);
+    looks_.bring_forward(index, possible);
     return;
   }
   const Waiter winner = *first;
@@ -175,7 +167,7 @@ void MeshNetwork::settle(InFlight& message, std::uint32_t step) {
   const std::uint32_t index = message.steps[step].link;
   Link& link = links_[index];
   link.free_at = last + 1;
-  if (!link.waiters.empty()) look_at(index, link.free_at);
+  if (!link.waiters.empty()) looks_.bring_forward(index, link.free_at);
   totals_[index].held_cycles += last + 1 - message.steps[step].won;
   if (link.signal != kNone) report(index, message.steps[step].won, last + 1);
   if (step == 0) return;
@@ -183,7 +175,7 @@ void MeshNetwork::settle(InFlight& message, std::uint32_t step) {
   Link& link_before = links_[before.link];
   const Cycle emptied = last + config_.credit_cycles;
   channel_free(before.link, before.channel) = emptied;
-  if (!link_before.waiters.empty()) look_at(before.link, emptied);
+  if (!link_before.waiters.empty()) looks_.bring_forward(before.link, emptied);
 }
 
 void MeshNetwork::arrive(InFlight& message) {

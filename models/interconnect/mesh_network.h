@@ -110,9 +110,8 @@ class MeshNetwork {
     }
   };
   struct Link {
-    Cycle free_at = 0;          // kUnknown while the message that has it may be stopped
-    Cycle held_until = 0;       // free_at is not less
-    Cycle looks_at = kUnknown;  // its next event, in which it may be won
+    Cycle free_at = 0;     // kUnknown while the message that has it may be stopped
+    Cycle held_until = 0;  // free_at is not less
     std::vector<Waiter> waiters;
     std::uint32_t signal = kNone;  // injection and ejection, with activity
   };
@@ -139,7 +138,6 @@ class MeshNetwork {
     std::uint64_t waiting_cycles = 0;
   };
 
-  void look_at(std::uint32_t index, Cycle cycle);
   Cycle& channel_free(std::uint32_t link, std::size_t channel) {
     return channels_free_[link * config_.virtual_channels + channel];
   }
@@ -161,8 +159,7 @@ class MeshNetwork {
   std::vector<MessageId> unused_;
   std::vector<std::uint32_t> route_;  // of the message being sent
   std::uint64_t sequence_ = 0;
-  CycleCalendar events_;                // links that are to be looked at
-  std::vector<std::uint32_t> looking_;  // those of one cycle
+  CycleCalendar looks_;  // when links are to be looked at
   std::array<InitiatorTotals, common::kInitiators> initiators_{};
   common::ActivitySink* activity_ = nullptr;
 };

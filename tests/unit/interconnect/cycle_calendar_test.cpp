@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
-#include <map>
 #include <random>
 #include <vector>
 
@@ -11,89 +10,120 @@ using hpimvp::interconnect::CycleCalendar;
 
 namespace {
 
-// What the calendar should hold, as a sorted map.
-class Reference {
- public:
-  void add(std::uint64_t cycle, std::uint32_t event) { events_.emplace(cycle, event); }
-  std::uint64_t next() const {
-    return events_.empty() ? CycleCalendar::kNever : events_.begin()->first;
-  }
-  std::vector<std::uint32_t> take_next() {
-    const auto [first, last] = events_.equal_range(next());
-    std::vector<std::uint32_t> events;
-    for (auto event = first; event != last; ++event) events.push_back(event->second);
-    events_.erase(first, last);
-    std::sort(events.begin(), events.end());
-    return events;
-  }
+using Items = std::vector<std::uint32_t>;
+constexpr std::uint64_t kNever = CycleCalendar::kNever;
+constexpr std::uint64_t kWindow = CycleCalendar::kWindow;
 
- private:
-  std::multimap<std::uint64_t, std::uint32_t> events_;
-};
+// The items of the next cycle, sorted; `cycle` is that cycle, kNever if there is none.
+Items take_next(CycleCalendar& calendar, std::uint64_t& cycle) {
+  Items items;
+  cycle = calendar.next();
+  if (cycle == kNever) return items;
+  calendar.take(cycle, [&](std::uint32_t item) { items.push_back(item); });
+  std::sort(items.begin(), items.end());
+  return items;
+}
 
 }  // namespace
 
 TEST_CASE("an empty calendar has no next cycle") {
-  CycleCalendar calendar;
-  CHECK(calendar.next() == CycleCalendar::kNever);
-  calendar.add(5, 1);
-  std::vector<std::uint32_t> events;
-  calendar.take(calendar.next(), events);
-  CHECK(events == std::vector<std::uint32_t>{1});
-  CHECK(calendar.next() == CycleCalendar::kNever);
+  CycleCalendar calendar(2);
+  CHECK(calendar.next() == kNever);
+  calendar.bring_forward(1, 5);
+  std::uint64_t cycle = 0;
+  CHECK(take_next(calendar, cycle) == Items{1});
+  CHECK(cycle == 5);
+  CHECK(calendar.next() == kNever);
+}
+
+TEST_CASE("an event moves to earlier cycles only") {
+  // From the ring and from the heap, into the ring and into the heap.
+  for (const std::uint64_t late : {std::uint64_t{70}, kWindow + 10, 10 * kWindow}) {
+    for (const std::uint64_t early : {std::uint64_t{3}, std::uint64_t{69}, kWindow + 1}) {
+      if (early >= late) continue;
+      CycleCalendar calendar(3);
+      calendar.bring_forward(1, late);
+      calendar.bring_forward(2, late);
+      calendar.bring_forward(1, early);
+      calendar.bring_forward(1, late);
+      std::uint64_t cycle = 0;
+      CHECK(take_next(calendar, cycle) == Items{1});
+      CHECK(cycle == early);
+      CHECK(take_next(calendar, cycle) == Items{2});
+      CHECK(cycle == late);
+      CHECK(take_next(calendar, cycle).empty());
+    }
+  }
 }
 
 TEST_CASE("events at the window's edges are taken in order") {
-  constexpr std::uint64_t kWindow = CycleCalendar::kWindow;
   const std::uint64_t start = GENERATE(0, 1, 63, 64, 1000, 1023, 1024, 5000);
-  CycleCalendar calendar;
-  std::vector<std::uint32_t> events;
+  CycleCalendar calendar(3);
+  std::uint64_t cycle = 0;
   if (start > 0) {
-    calendar.add(start - 1, 9);
-    calendar.take(calendar.next(), events);
+    calendar.bring_forward(0, start - 1);
+    take_next(calendar, cycle);
   }
-  calendar.add(start + kWindow, 2);
-  calendar.add(start + kWindow - 1, 1);
-  calendar.add(start, 0);
+  calendar.bring_forward(2, start + kWindow);
+  calendar.bring_forward(1, start + kWindow - 1);
+  calendar.bring_forward(0, start);
   for (const std::uint64_t expected : {start, start + kWindow - 1, start + kWindow}) {
-    CHECK(calendar.next() == expected);
-    calendar.take(calendar.next(), events);
-    CHECK(events.size() == 1);
+    CHECK(take_next(calendar, cycle).size() == 1);
+    CHECK(cycle == expected);
   }
 }
 
 TEST_CASE("an event of the heap and one of the ring in the same cycle are taken together") {
-  CycleCalendar calendar;
-  calendar.add(1500, 1);
-  calendar.add(600, 2);
-  std::vector<std::uint32_t> events;
-  calendar.take(calendar.next(), events);
-  calendar.add(1500, 3);
-  calendar.take(calendar.next(), events);
-  std::sort(events.begin(), events.end());
-  CHECK(events == std::vector<std::uint32_t>{1, 3});
+  CycleCalendar calendar(4);
+  calendar.bring_forward(1, 1500);
+  calendar.bring_forward(2, 600);
+  std::uint64_t cycle = 0;
+  take_next(calendar, cycle);
+  calendar.bring_forward(3, 1500);
+  CHECK(take_next(calendar, cycle) == Items{1, 3});
 }
 
-TEST_CASE("random events come as from a sorted map") {
+TEST_CASE("an action may bring forward its own item and those of the same cycle") {
+  CycleCalendar calendar(3);
+  for (const std::uint32_t item : {0, 1, 2}) calendar.bring_forward(item, 10);
+  Items acted;
+  calendar.take(10, [&](std::uint32_t item) {
+    acted.push_back(item);
+    for (const std::uint32_t other : {0, 1, 2}) calendar.bring_forward(other, 12);
+  });
+  CHECK(acted.size() == 3);
+  // Each from its own action on: before, it still was in the cycle that was being taken.
+  std::uint64_t cycle = 0;
+  CHECK(take_next(calendar, cycle) == Items{0, 1, 2});
+  CHECK(cycle == 12);
+}
+
+TEST_CASE("random events come in the order of their cycles") {
+  constexpr std::uint32_t kItems = 60;
   std::mt19937 random(Catch::rngSeed());
-  CycleCalendar calendar;
-  Reference reference;
-  std::vector<std::uint32_t> events;
+  CycleCalendar calendar(kItems);
+  std::vector<std::uint64_t> expected(kItems, kNever);
   std::uint64_t now = 0;
-  std::uint32_t number = 0;
   for (int step = 0; step < 100'000; ++step) {
-    // Near ones, such as over the window's edge, and far ones.
-    const unsigned reach = std::vector<unsigned>{2, 70, 1030, 20'000}[random() % 4];
     if (random() % 2 == 0) {
+      // Near ones, such as over the window's edge, and far ones.
+      const unsigned reach = std::vector<unsigned>{2, 70, 1030, 20'000}[random() % 4];
+      const std::uint32_t item = random() % kItems;
       const std::uint64_t cycle = now + random() % reach;
-      calendar.add(cycle, number);
-      reference.add(cycle, number++);
-    } else if (reference.next() != CycleCalendar::kNever) {
-      REQUIRE(calendar.next() == reference.next());
-      now = reference.next() + 1;
-      calendar.take(calendar.next(), events);
-      std::sort(events.begin(), events.end());
-      REQUIRE(events == reference.take_next());
+      calendar.bring_forward(item, cycle);
+      expected[item] = std::min(expected[item], cycle);
+      continue;
     }
+    const std::uint64_t next = *std::min_element(expected.begin(), expected.end());
+    Items items;
+    for (std::uint32_t item = 0; item < kItems && next != kNever; ++item) {
+      if (expected[item] != next) continue;
+      items.push_back(item);
+      expected[item] = kNever;
+    }
+    std::uint64_t cycle = 0;
+    REQUIRE(take_next(calendar, cycle) == items);
+    REQUIRE(cycle == next);
+    if (next != kNever) now = next + 1;
   }
 }
