@@ -33,14 +33,18 @@ def _sourced(value, prefix=""):
     for key, one in value.items():
         if isinstance(one, dict):
             yield from _sourced(one, prefix + key + ".")
-        elif isinstance(one, list) and len(one) == 2 and isinstance(one[1], str):
+        elif key != "rules" and isinstance(one, list) and len(one) == 2 and isinstance(one[1], str):
             yield prefix + key, one[0], one[1]
+
+
+def hpim_device(root):
+    """The preset with what it has from its bases; numbers are [value, source]."""
+    return _device(os.path.join(root, "scenarios", "presets", "hbm", "hbm3_hpim.json"))
 
 
 def of_device(root):
     """[(where, value, source)]: every number of HPIM's device whose source is not HPIM itself."""
-    path = os.path.join(root, "scenarios", "presets", "hbm", "hbm3_hpim.json")
-    return [("hbm.device." + name, value, source) for name, value, source in _sourced(_device(path))
+    return [("hbm.device." + name, value, source) for name, value, source in _sourced(hpim_device(root))
             if not source.startswith("hpim:")]
 
 

@@ -8,6 +8,19 @@ A100S = ("a100_hugging_face", "a100_vllm")
 NOT_RUN = "not run"
 
 
+def preset_value(key, device, result):
+    """What the reference has at a scenario's key, in the key's unit."""
+    place = key.split(".")
+    if place[:3] == ["machine", "hbm", "device"]:
+        return device[place[3]][place[4]][0]
+    if result is None:
+        return "-"
+    if place[-1] == "clock_mhz":
+        periods = {clock["name"]: clock["period_ps"] for clock in result["machine"]["clocks"]}
+        return f"{1e6 / periods[place[1]]:g} MHz"
+    return result["scenario"]["machine"].get(place[1], {}).get(place[2], "the default")
+
+
 class Page:
     def __init__(self, root, runner, claims, quick):
         self.root, self.runner, self.claims, self.quick = root, runner, claims, quick
@@ -147,7 +160,7 @@ class Page:
         for kind, paper in self.claims["opt_13b_ms"].items():
             stated = [f"{paper['a100']}", f"{paper['hpim']}"]
             if result is None or "per_token" not in result:
-                rows.append((kind, *stated, self.missing("opt-13b"), "-", "-", "-", "-", "-"))
+                rows.append((kind, *stated, self.missing("opt-13b"), *["-"] * 6))
                 continue
             critical = figures.of_kind(result, kind) * tokens * 1e3
             in_all = figures.of_kind(result, kind, lambda one: one["span_s"]) * tokens * 1e3
@@ -155,10 +168,11 @@ class Page:
             memory = baseline["mean_token_parts_s"][kind] * tokens * 1e3
             rows.append((kind, *stated, f"{critical:.0f}", f"{critical / paper['hpim']:.2f}",
                          f"{in_all:.0f}", f"{memory:.0f}",
-                         f"{paper['a100'] / paper['hpim']:.2f}x", figures.why_kind(
+                         f"{paper['a100'] / paper['hpim']:.2f}x",
+                         f"{memory / critical:.2f}x" if critical > 0 else "-", figures.why_kind(
                              result, kind, self.claims)))
         self.table(("kind", "A100, paper", "HPIM, paper", "platform", "ratio", "platform, in all",
-                    "A100, roofline", "paper's speed-up", "why"), rows)
+                    "A100, roofline", "paper's speed-up", "platform's over roofline", "why"), rows)
         if result is not None and "per_token" in result:
             parts = {name: self.comparisons["opt-13b"]["baselines"][name]["mean_token_parts_s"]
                      for name in A100S}
@@ -217,19 +231,20 @@ class Page:
                          f"a token is mostly {figures.bound_words(self.results[model])}"))
         self.table(("model", "paper", "platform", "ratio", "why"), rows)
         self.add("Tokens after the first. The baseline reads at its peak bandwidth without any overhead: a "
-                 "lower bound of its time, so these are lower bounds of the speed-up. Small models gain "
-                 "least, because what the platform spends a token whatever the matrices' size (issuing, "
-                 "transfers) has no counterpart in that bound.", "")
+                 "lower bound of its time, so these are lower bounds of the speed-up. The bound has no counterpart "
+                 "to what the platform spends on a token whatever the matrices' size, such as issuing.", "")
 
     def sensitivity(self):
         self.add("## Sensitivity: one parameter at a time", "")
         reference = self.results.get("short")
+        device = assumptions.hpim_device(self.root)
         rows, groups = [], []
         if reference is not None:
             base = reference["time"]
             rows.append(("reference", "the preset", f"{base['mean_token_s'] * 1e3:.3f}", "1.00",
                          f"{base['first_token_s'] * 1e3:.2f}", "1.00", figures.bound_words(reference)))
-        for parameter, preset, values in experiments.SENSITIVITY:
+        for parameter, key, values in experiments.SENSITIVITY:
+            preset = preset_value(key, device, reference)
             for value, _ in values:
                 name = experiments.sensitivity_name(parameter, value)
                 result = self.results.get(name)
@@ -297,6 +312,8 @@ class Page:
         operations = timeline.read_operations(os.path.join(self.runner.folder("timeline"), "trace.vcd"))
         start, stop = (int(float(us) * 1e6) for us in timeline.window_us(result))
         layers = timeline.layers_drawn(result)
+        operations = [one for one in operations
+                      if one[1].partition(".")[0] in [f"layer{layer}" for layer in layers]]
         title = (f"{result['model']['name']}, layers {layers[0]} to {layers[-1]} of the last token, "
                  f"{self.request('timeline')}")
         svg.timeline(os.path.join(self.runner.out, "timeline.svg"), title, operations, start, stop)

@@ -3,7 +3,7 @@
 from html import escape
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866",
-           "#44aa99", "#999933", "#882255", "#332288")
+           "#44aa99", "#999933", "#c77cff", "#332288")
 
 
 class Drawing:
