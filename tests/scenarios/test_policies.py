@@ -1,6 +1,7 @@
 """Schedules, mappings and numbers of tiles: the same text by all of them, and the same time in both
 data modes; what `describe --plan` and `report` say of them."""
 
+import itertools
 import json
 import os
 import sys
@@ -11,28 +12,31 @@ from test_runs import FIRST_LIGHT, SOURCE, ToolTest
 OPT_1_3B = os.path.join(SOURCE, "scenarios", "opt_1.3b.json")
 SHARED = os.environ.get("HPIMVP_SHARED_DATA", "")
 
-CHOICES = [
-    ("overlapped",),
-    ("serial", "schedule.policy=serial"),
-    ("rows", "mapping.qkv=rows"),
-    ("columns", "mapping.qkv=columns"),
-    ("whole attention", "mapping.attention_pipeline=false"),
-    ("serial, whole attention, columns", "schedule.policy=serial",
-     "mapping.attention_pipeline=false", "mapping.qkv=columns"),
-    ("1 tile", "machine.sram_pim.tiles=1"),
-    ("4 tiles", "machine.sram_pim.tiles=4"),
-    ("5 tiles", "machine.sram_pim.tiles=5"),
-    ("8 tiles", "machine.sram_pim.tiles=8"),
-    ("32 tiles", "machine.sram_pim.tiles=32"),
-]
+# What can be chosen: every value of each.
+FACTORS = {
+    "machine.sram_pim.tiles": ("1", "4", "5", "8", "32"),
+    "mapping.qkv": ("auto", "rows", "columns"),
+    "schedule.policy": ("overlapped", "serial"),
+    "mapping.attention_pipeline": ("true", "false"),
+}
 
 
-class Policies(ToolTest):
-    def test_every_choice_gives_the_same_text_and_both_modes_the_same_time(self):
+def pairwise():
+    """Every pair of values of two factors in one of 15 combinations (all of them would be 60); a
+    test says whether it does."""
+    tiles, qkv, policies, pipelines = FACTORS.values()
+    for i, j in itertools.product(range(len(tiles)), range(len(qkv))):
+        values = (tiles[i], qkv[j], policies[(i + j) % 2], pipelines[(i + j // 2) % 2])
+        yield dict(zip(FACTORS, values))
+
+
+class ChoicesTest(ToolTest):
+    def check_every_choice(self, *model):
+        """The same text by all combinations, and in each the same times in both data modes."""
         texts = set()
-        for name, *settings in CHOICES:
-            with self.subTest(name):
-                settings = ["workload.output_tokens=6", *settings]
+        for choice in pairwise():
+            with self.subTest(**choice):
+                settings = [*model, *(f"{key}={value}" for key, value in choice.items())]
                 free = self.run_scenario(FIRST_LIGHT, "free", *settings)
                 texts.add(free["text"])
                 replay = "workload.replay_tokens=" + json.dumps(free["tokens"])
@@ -43,6 +47,16 @@ class Policies(ToolTest):
                     self.assertEqual(functional[key], timing[key], key)
         self.assertEqual(len(texts), 1, texts)
 
+
+class Policies(ChoicesTest):
+    def test_the_combinations_hold_every_pair(self):
+        for (a, a_values), (b, b_values) in itertools.combinations(FACTORS.items(), 2):
+            self.assertEqual({(one[a], one[b]) for one in pairwise()},
+                             set(itertools.product(a_values, b_values)), (a, b))
+
+    def test_every_choice_gives_the_same_text_and_both_modes_the_same_time(self):
+        self.check_every_choice("workload.output_tokens=6")
+
     def test_a_serial_schedule_has_no_two_operators_at_work(self):
         serial = self.run_scenario(FIRST_LIGHT, "serial", "workload.output_tokens=6",
                                    "schedule.policy=serial")
@@ -52,13 +66,16 @@ class Policies(ToolTest):
         self.assertLess(overlapped["time"]["mean_token_s"], serial["time"]["mean_token_s"])
 
     def test_the_profile_accounts_for_every_token(self):
-        for name, *settings in CHOICES[:5]:
+        for name, *settings in (("overlapped",), ("serial", "schedule.policy=serial"),
+                                ("rows", "mapping.qkv=rows"), ("columns", "mapping.qkv=columns"),
+                                ("whole attention", "mapping.attention_pipeline=false")):
             with self.subTest(name):
                 result = self.run_scenario(OPT_1_3B, "profile", "workload.output_tokens=4",
                                            *settings)
                 profile = result["per_token"]
                 self.assertEqual(profile["tokens"], 3)
-                self.assertAlmostEqual(profile["token_s"], result["time"]["mean_token_s"], delta=1e-9)
+                self.assertAlmostEqual(profile["token_s"], result["time"]["mean_token_s"],
+                                       delta=1e-9)
                 critical = sum(one["critical_s"] + one["critical_issue_s"]
                                for one in profile["operators"])
                 self.assertAlmostEqual(critical + profile["between_s"], profile["token_s"],
@@ -91,17 +108,14 @@ class Policies(ToolTest):
         self.assertIn("bound by", self.tool("report", "serial").stdout)
 
 
-class SharedModel(ToolTest):
-    def test_every_choice_gives_the_same_text(self):
+class SharedModel(ChoicesTest):
+    def test_every_choice_gives_the_same_text_and_both_modes_the_same_time(self):
         model = os.path.join(SHARED, "stories260K.bin")
         if not os.path.exists(model):
             print(f"SKIPPED: {model} is missing (CMake: HPIMVP_SHARED_DATA)")
             self.skipTest("no shared model")
-        settings = ["model.path=" + model, "model.tokenizer=" + os.path.join(SHARED, "tok512.bin"),
-                    "workload.output_tokens=10"]
-        texts = {name: self.run_scenario(FIRST_LIGHT, "shared", *settings, *choice)["text"]
-                 for name, *choice in CHOICES}
-        self.assertEqual(len(set(texts.values())), 1, texts)
+        self.check_every_choice("model.path=" + model, "workload.output_tokens=10",
+                                "model.tokenizer=" + os.path.join(SHARED, "tok512.bin"))
 
 
 class Plan(ToolTest):
