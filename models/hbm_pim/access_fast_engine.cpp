@@ -63,7 +63,8 @@ void AccessFastEngine::make_key(const MemoryController& controller,
     key_.push_back(bank | std::uint64_t{pieces[i].count} << 16 | relation << 40);
   }
   bindings_.clear();
-  timing.bindings(controller.now(), controller.now(), bindings_);
+  const Cycle start = controller.now() + controller.refresh_left();
+  timing.bindings(start, start, bindings_);
   for (const CommandTiming::Binding& binding : bindings_) {
     key_.push_back(binding.number | static_cast<std::uint64_t>(binding.time) << 24);
   }
@@ -75,7 +76,8 @@ std::shared_ptr<const AccessOutcome> AccessFastEngine::learn(const MemoryControl
   MemoryController trial = controller.for_trial();
   Completions completions;
   trial.set_completion_sink({&Completions::note, &completions});
-  const Cycle start = controller.now();
+  const Cycle start = controller.now() + controller.refresh_left();
+  trial.run(start);
   const DeviceOrganisation& organisation = trial.timing().device().organisation;
   std::size_t piece = 0;
   std::uint32_t done = 0;
@@ -94,10 +96,11 @@ std::shared_ptr<const AccessOutcome> AccessFastEngine::learn(const MemoryControl
       done = 0;
     }
     trial.issue_next(MemoryController::kNever);
-    if (trial.longest_wait() >= trial.starvation_limit()) return nullptr;
+    outcome.longest_wait = std::max(outcome.longest_wait, trial.longest_wait());
+    if (outcome.longest_wait >= trial.starvation_limit()) return nullptr;
   }
   outcome.last = trial.now() - start;
-  outcome.end = write ? 1 : completions.end - start;
+  outcome.end = completions.end - start;
   outcome.draining = trial.draining();
   outcome.turnarounds = trial.counters().turnarounds - controller.counters().turnarounds;
   for (unsigned i = 0; i < kDramCommands; ++i) {

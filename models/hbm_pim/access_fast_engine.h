@@ -30,7 +30,8 @@ class AccessFastEngine {
   };
 
   // Of the pieces' bursts, all reads or all writes, pushed in their order by a caller that keeps
-  // the queue full. Precondition: controller.can_skip_access(). Valid as long as the caller has it.
+  // the queue full, from the controller's now() and refresh_left() on. A write ends in the cycle
+  // after now(). Precondition: controller.can_skip_access(). Valid as long as the caller has it.
   // Null: the controller must do it (a request may starve, or a write waits for its queue).
   std::shared_ptr<const AccessOutcome> outcome(const MemoryController& controller,
                                                std::span<const AccessPiece> pieces, bool write);
@@ -43,9 +44,8 @@ class AccessFastEngine {
     std::size_t operator()(const Key& key) const;
   };
 
-  // Of keys, each of some 200 bytes or, behind a refresh, a few thousand; beyond, all are
-  // forgotten.
-  static constexpr std::size_t kMostRemembered = 8192;
+  // Of outcomes, each of some 1.5 KiB; beyond, all are forgotten.
+  static constexpr std::size_t kMostRemembered = 32768;
 
   void make_key(const MemoryController& controller, std::span<const AccessPiece> pieces,
                 bool write);

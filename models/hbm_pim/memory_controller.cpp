@@ -537,6 +537,14 @@ bool MemoryController::no_refresh_within(Cycle cycles) {
   return refresh_.urgent_at() > now_ + cycles;
 }
 
+// After REFab everything waits for the same cycle, and the first command can only be an ACT.
+MemoryController::Cycle MemoryController::refresh_left() const {
+  const Cycle end = timing_.binds_until();
+  const bool all_wait = end > now_ && timing_.all_closed() &&
+                        timing_.earliest_in_pseudo_channel(DramCommand::kActivate) == end;
+  return all_wait ? end - now_ : 0;
+}
+
 void MemoryController::begin_skip(const AccessOutcome& outcome) {
   now_ += outcome.last;
   last_activity_ = now_;

@@ -92,10 +92,12 @@ struct ControllerCounters {
   }
 };
 
-// What a normal access does to a controller at rest, for skip_access(). Cycles from its start.
+// What a normal access does to a controller at rest, for skip_access(). Cycles from its start;
+// where all banks wait for the end of a refresh, from there.
 struct AccessOutcome {
-  std::uint64_t last = 0;  // the last command
-  std::uint64_t end = 0;   // the end of the access: data moved, or taken by the write queue
+  std::uint64_t last = 0;          // the last command
+  std::uint64_t end = 0;           // of the last data
+  std::uint64_t longest_wait = 0;  // of a request in a queue
   bool draining = false;
   std::uint64_t turnarounds = 0;
   std::array<std::uint64_t, kDramCommands> commands{};
@@ -178,12 +180,16 @@ class MemoryController {
   }
   // Whether no refresh comes between commands in the next `cycles`. Precondition: at_rest().
   bool no_refresh_within(Cycle cycles);
-  // Goes on at the last command of an access that began at now(). Precondition: that it was
-  // can_skip_access() and no_refresh_within(outcome.last), and left alone since.
-  // `open_row(piece)`: the row of a piece of the access.
+  // In how many cycles the end of a refresh comes, if nothing can be done before and nothing binds
+  // behind; else 0. Precondition: at_rest().
+  Cycle refresh_left() const;
+  // Goes on at the last command of an access that began at now() with so much of refresh_left().
+  // Precondition: that it was can_skip_access() and no_refresh_within(refresh_left + outcome.last),
+  // and left alone since. `open_row(piece)`: the row of a piece of the access.
   template <typename OpenRow>
-  void skip_access(const AccessOutcome& outcome, OpenRow&& open_row) {
-    const Cycle start = now_;
+  void skip_access(const AccessOutcome& outcome, Cycle refresh_left, OpenRow&& open_row) {
+    const Cycle start = now_ + refresh_left;
+    now_ = start;
     begin_skip(outcome);
     for (const AccessOutcome::Row& row : outcome.rows)
       set_skipped_row(row.bank, open_row(row.piece));

@@ -96,8 +96,9 @@ struct StackScheduler::Group {
     std::shared_ptr<const AccessOutcome> outcome;
     std::uint32_t access = 0;
     bool write = false;
-    bool told = false;  // that it has ended
-    Cycle last = 0;     // command
+    bool told = false;       // that it has ended
+    Cycle refresh_left = 0;  // when it began
+    Cycle last = 0;          // command
     std::vector<AccessPiece> pieces;
   };
 
@@ -398,12 +399,18 @@ bool StackScheduler::begin_fast_access(Group& group, std::uint32_t access) {
                         group.controller.can_skip_access();
   if (!possible) return false;
   auto outcome = fast_accesses_.outcome(group.controller, picked_, write);
-  if (outcome == nullptr || !group.controller.no_refresh_within(outcome->last)) return false;
-  const Cycle start = group.controller.now();
-  const Cycle end = start + outcome->end;
+  if (outcome == nullptr) return false;
+  const Cycle refresh_left = group.controller.refresh_left();
+  const bool holds = refresh_left + outcome->longest_wait < group.controller.starvation_limit() &&
+                     group.controller.no_refresh_within(refresh_left + outcome->last);
+  if (!holds) return false;
+  const Cycle now = group.controller.now();
+  const Cycle start = now + refresh_left;
+  const Cycle end = write ? now + 1 : start + outcome->end;
   group.waiting.push_back({access, static_cast<std::uint32_t>(picked_bursts_), end});
   ++accesses_[access].groups_left;
   ++statistics_.fast_accesses;
+  group.fast.refresh_left = refresh_left;
   group.fast.last = start + outcome->last;
   group.fast.outcome = std::move(outcome);
   group.fast.access = access;
@@ -416,7 +423,8 @@ bool StackScheduler::begin_fast_access(Group& group, std::uint32_t access) {
 void StackScheduler::finish_fast_access(Group& group) {
   const auto& pieces = group.fast.pieces;
   group.controller.skip_access(
-      *group.fast.outcome, [&pieces](std::uint32_t piece) { return pieces[piece].address.row; });
+      *group.fast.outcome, group.fast.refresh_left,
+      [&pieces](std::uint32_t piece) { return pieces[piece].address.row; });
   group.fast.outcome.reset();
   end_fast_access(group);
 }
