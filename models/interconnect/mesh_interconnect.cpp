@@ -120,7 +120,8 @@ void MeshInterconnect::travel(const MeshNetwork::Message& message, std::uint64_t
   for (MeshNetwork::Progress progress; !progress.ended;) {
     const std::uint64_t now_ps = to_ps(sc_core::sc_time_stamp());
     progress = network_.progress(id, cycle_of(now_ps));
-    sc_core::wait(from_ps(std::max(progress.cycle * period, now_ps) - now_ps));
+    const std::uint64_t until_ps = progress.cycle * period;
+    if (until_ps > now_ps) sc_core::wait(from_ps(until_ps - now_ps));
   }
 }
 
