@@ -256,9 +256,14 @@ common::CommandEngine::CommandResult HbmPimStack::execute_gemv(const Command& co
   const WeightLayout layout(map_, work_of(descriptor));
   const bool bias = (descriptor.header.flags & GemvDescriptor::kFlagBias) != 0;
   const std::uint32_t operation = descriptor.header.operation;
-  input_.assign(descriptor.inputs, 0);
-  bias_.assign(bias ? descriptor.outputs : 0, 0);
-  output_.assign(descriptor.outputs, 0);
+  // In timing mode there is nothing to forget in them.
+  const auto prepare = [this](std::vector<std::uint16_t>& values, std::size_t size) {
+    if (image_.stores()) values.clear();
+    values.resize(size);
+  };
+  prepare(input_, descriptor.inputs);
+  prepare(bias_, bias ? descriptor.outputs : 0);
+  prepare(output_, descriptor.outputs);
 
   enter(State::kReadInput);
   std::uint64_t failed = 0;
