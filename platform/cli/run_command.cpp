@@ -30,6 +30,8 @@ using peripherals::MarkerKind;
 constexpr double kSecondsPerPs = 1e-12;
 constexpr std::uint64_t kSlicePs = 100'000'000;    // 100 us between looks at progress and limits
 constexpr std::uint64_t kDramSlicePs = 1'000'000;  // while DRAM commands are drawn
+// Engines tell of an operator's start when it has ended: so far behind the waveform is written.
+constexpr std::uint64_t kWaveformLagPs = 200'000'000;
 
 volatile std::sig_atomic_t interrupted = 0;
 void on_signal(int /*signal*/) {
@@ -176,7 +178,7 @@ struct Watchers {
     if (draw_dram()) dram->settle(now_ps);
     if (waveform != nullptr) {
       machine.tell_activity();
-      waveform->writer().advance(now_ps);
+      waveform->writer().advance(now_ps - std::min(now_ps, kWaveformLagPs));
     }
     progress.show(now_ps);
   }

@@ -1,5 +1,6 @@
 """scripts/reproduce_hpim: its page has every row, and its ratios follow from the results alone."""
 
+import collections
 import json
 import os
 import re
@@ -9,7 +10,10 @@ import sys
 import tempfile
 import unittest
 
-from test_runs import HPIM_VP, SOURCE
+from test_runs import FIRST_LIGHT, HPIM_VP, SOURCE, ToolTest
+
+sys.path.insert(0, os.path.join(SOURCE, "scripts"))
+from hpim_paper import timeline  # noqa: E402  (the path comes first)
 
 SCRIPT = os.path.join(SOURCE, "scripts", "reproduce_hpim")
 PRESETS = os.path.join(SOURCE, "scenarios", "presets")
@@ -210,6 +214,21 @@ class HpimPaper(unittest.TestCase):
         os.remove(os.path.join(self.out, "runs", "short", "run.json"))
         again = self.reproduce(self.out, "--only", "sensitivity")
         self.assertIn("[1/1] short", again.stderr)
+
+
+class Waveform(ToolTest):
+    def test_shows_every_operator_from_its_start_to_its_end(self):
+        result = self.run_scenario(FIRST_LIGHT, "wave", "workload.output_tokens=2",
+                                   "trace.vcd=true", "trace.stop_us=100000")
+        busy_ps = collections.Counter()
+        vcd = os.path.join(self.folder, "wave", "trace.vcd")
+        for _, operator, start_ps, end_ps in timeline.read_operations(vcd):
+            busy_ps[operator] += end_ps - start_ps
+        layers = [one for one in result["operators"] if "layer" in one]
+        self.assertGreater(len(layers), 20)
+        for one in layers:
+            self.assertAlmostEqual(busy_ps[one["name"]] * 1e-12, one["busy_s"], delta=1e-12,
+                                   msg=one["name"])
 
 
 if __name__ == "__main__":
