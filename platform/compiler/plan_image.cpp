@@ -280,9 +280,6 @@ class PlanImageBuilder {
     if (request_.tokenizer != nullptr && request_.tokenizer->adds_leading_space()) {
       request.flags |= plan::kRequestDropFirstSpace;
     }
-    if (request_.tokenizer != nullptr && request_.tokenizer->adds_leading_space()) {
-      request.flags |= plan::kRequestDropFirstSpace;
-    }
     request.prompt_count = static_cast<std::uint32_t>(request_.prompt.size());
     request.prompt_address = writer_.append(request_.prompt);
     request.output_tokens = request_.output_tokens;

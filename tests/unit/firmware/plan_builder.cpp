@@ -82,7 +82,14 @@ PlanView PlanBuilder::build() {
     text += piece;
     offsets.push_back(static_cast<std::uint32_t>(text.size()));
   }
-  memory_.assign(1 << 20, 0);
+  constexpr std::size_t kSections = 9;  // each at a multiple of 8
+  constexpr std::size_t kBehind = 4096;
+  const std::size_t bytes = sizeof header + devices_.size() * sizeof(plan::Device) +
+                            operators.size() * sizeof(plan::Operator) +
+                            descriptors.size() * sizeof(plan::DescriptorTemplate) +
+                            strings_.size() + kv_regions.size() * sizeof(plan::MemoryRegion) +
+                            (offsets.size() + prompt.size() + replay.size()) * 4 + text.size();
+  memory_.assign((bytes + kBehind) / 8 + kSections, 0);
   used_bytes_ = sizeof header;
 
   header.device_count = static_cast<std::uint32_t>(devices_.size());

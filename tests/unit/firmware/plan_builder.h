@@ -30,7 +30,8 @@ class PlanBuilder {
   void add_boot_descriptor(std::uint32_t device);
   std::uint32_t add_operator(const Operator& op);
 
-  // Lays everything out; the plan stays valid until the next call.
+  // Lays everything out; the plan stays valid until the next call. At least 4 KiB of this process's
+  // memory follow it.
   PlanView build();
 
   // The built plan, to be broken.
