@@ -73,11 +73,10 @@ void AccessFastEngine::make_key(const MemoryController& controller,
 std::shared_ptr<const AccessOutcome> AccessFastEngine::learn(const MemoryController& controller,
                                                              std::span<const AccessPiece> pieces,
                                                              bool write) {
-  MemoryController trial = controller.for_trial();
+  const Cycle start = controller.now() + controller.refresh_left();
+  MemoryController trial = controller.for_trial(start);
   Completions completions;
   trial.set_completion_sink({&Completions::note, &completions});
-  const Cycle start = controller.now() + controller.refresh_left();
-  trial.run(start);
   const DeviceOrganisation& organisation = trial.timing().device().organisation;
   std::size_t piece = 0;
   std::uint32_t done = 0;

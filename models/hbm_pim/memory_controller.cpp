@@ -561,7 +561,7 @@ void MemoryController::set_skipped_row(std::uint32_t bank, std::uint32_t row) {
   for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
 }
 
-MemoryController MemoryController::for_trial() const {
+MemoryController MemoryController::for_trial(Cycle now) const {
   MemoryController trial = *this;
   trial.set_completion_sink({});
   trial.set_command_sink({});
@@ -569,6 +569,7 @@ MemoryController MemoryController::for_trial() const {
   trial.refresh_ = schedule_of(timing_.device(), trial.config_);
   trial.refreshing_ = false;
   trial.decided_ = false;
+  trial.now_ = now;
   return trial;
 }
 

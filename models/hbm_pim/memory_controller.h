@@ -195,8 +195,8 @@ class MemoryController {
       set_skipped_row(row.bank, open_row(row.piece));
     timing_.resume(outcome.bindings, start, now_);
   }
-  // A copy that tells nobody and has no refresh.
-  MemoryController for_trial() const;
+  // A copy at `now` that tells nobody and has no refresh.
+  MemoryController for_trial(Cycle now) const;
   // Of the oldest request.
   Cycle longest_wait() const;
   Cycle starvation_limit() const { return config_.starvation_limit; }
