@@ -25,9 +25,11 @@ class Page:
     def __init__(self, root, runner, claims, quick):
         self.root, self.runner, self.claims, self.quick = root, runner, claims, quick
         self.lines = []
-        names = [one.name for one in experiments.experiments(experiments.PARTS, quick)]
-        found = {name: runner.result(name) for name in names}
+        wanted = experiments.experiments(experiments.PARTS, quick)
+        found = {one.name: runner.result(one.name) for one in wanted}
         self.results = {name: result for name, result in found.items() if result is not None}
+        self.outdated = [one.name for one in wanted
+                         if one.name in self.results and not runner.is_current(one)]
         comparable = [name for name, result in self.results.items() if len(result["tokens"]) >= 2]
         self.comparisons = runner.comparisons(comparable)
 
@@ -84,6 +86,10 @@ class Page:
                  "is the platform's figure to the paper's. Speed-ups are over rooflines of published "
                  "machines (docs/baselines.md); none was fitted to the paper's claims. How to read it: "
                  "docs/hpim_paper.md.", "")
+
+        if self.outdated:
+            self.add("**Runs of an earlier program, preset or scenario: " + ", ".join(self.outdated)
+                     + ".** The command without `--only` does them again.", "")
 
     def ratios(self, baseline):
         return {model: self.ratio(model, baseline) for model in experiments.PAPER_MODELS

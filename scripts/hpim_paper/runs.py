@@ -139,6 +139,12 @@ class Runner:
                 worker.join(30)
             raise Interrupted() from None
 
+    def is_current(self, experiment):
+        """Whether its finished run is one of this program, these presets and this scenario."""
+        if experiment.after and not self._add_window(experiment):
+            return False
+        return self._is_finished(experiment, self._fingerprint(experiment))
+
     def _add_window(self, experiment):
         reference = self.result(experiment.after)
         if reference is None:

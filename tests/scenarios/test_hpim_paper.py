@@ -210,10 +210,20 @@ class HpimPaper(unittest.TestCase):
         self.assertIn("short: finished before", again.stderr)
         self.assertEqual(
             stamp, os.path.getmtime(os.path.join(self.out, "runs", "opt-350m", "result.json")))
-        # Without the mark of its end a run is not finished.
-        os.remove(os.path.join(self.out, "runs", "short", "run.json"))
+        # Without the mark of its end a run is not finished; the mark says what it was a run of.
+        mark = os.path.join(self.out, "runs", "short", "run.json")
+        os.remove(mark)
         again = self.reproduce(self.out, "--only", "sensitivity")
         self.assertIn("[1/1] short", again.stderr)
+        self.assertNotIn("earlier program", self.page)
+        with open(mark, encoding="utf-8") as file:
+            run = json.load(file)
+        with open(mark, "w", encoding="utf-8") as file:
+            json.dump({**run, "machine": "another"}, file)
+        self.reproduce(self.out, "--no-run")
+        with open(os.path.join(self.out, "README.md"), encoding="utf-8") as file:
+            self.assertIn("earlier program, preset or scenario: short.", file.read())
+        self.assertIn("[1/1] short", self.reproduce(self.out, "--only", "sensitivity").stderr)
 
 
 class Waveform(ToolTest):
