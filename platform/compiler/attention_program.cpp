@@ -10,10 +10,15 @@
 // part 0, where kCombine makes one result of them. New keys and values are stored by the part that
 // takes the last block, so that no part reads what another one is still writing.
 //
+// Tiles that have a head to themselves do not all begin with the first block, which lies in one
+// stack: each begins elsewhere and goes around, so that the tiles of a mesh column, and so a
+// column's links, draw from all stacks at once.
+//
 // Numbers: scores in FP32, times 1/sqrt(head_dim); softmax in FP32; its numerators e^(s - max) are
 // rounded to FP16 (at most 1) and multiply V with FP32 accumulation; the division by the
 // denominator is a multiplication with its reciprocal before the one rounding of the result to
 // FP16.
+#include <algorithm>
 #include <cstddef>
 
 #include "platform/compiler/engine_mapping.h"
@@ -38,7 +43,7 @@ enum Register : unsigned {
 
   // Set once per program.
   kLength = 4,  // positions of the blocks that this tile takes
-  kLocalBlock,  // inner loops: how many of them came before
+  kLocalBlock,  // inner loops: how many of them stand before it
 
   kLastBlock = 6,  // index of the block that holds the position
   kLastSlot,       // the position's place in it
@@ -68,7 +73,7 @@ enum Register : unsigned {
   kD,
   kSource,
   kBytes,
-  kPart,  // 0 unless tiles share KV heads
+  kPart,  // of the head that this tile takes; where tiles share none, the block to begin with
 };
 static_assert(kPart < sram_pim::kScalarRegisters);
 
@@ -247,7 +252,18 @@ class AttentionEmitter {
     program_.load_constant(kHeadDim, config_.head_dim);
     program_.load_constant(kHeadBytes, head_bytes_);
     program_.load_constant(kLocalIndex, 0);
+    if (whole_table && parts_ == 1) choose_first_block();
     sync(kSyncTransfer);
+  }
+
+  // kPart = (tile / (tiles / stacks)) mod blocks. As many tiles as stacks begin alike where the
+  // blocks of a layer go round the stacks, and neighbours in a mesh row are among them.
+  void choose_first_block() {
+    const auto stacks = static_cast<std::uint32_t>(machine_.stacks.size());
+    program_.load_constant(kA, std::max(1U, machine_.tiles.count / stacks));
+    program_.emit(kDivu, {kPart, kKvHead, kA});
+    program_.emit(kAddi, {kA, kLastBlock, 1});
+    program_.emit(kRemu, {kPart, kPart, kA});
   }
 
   // Which head and which of its parts this tile takes. Without blocks in its part it has nothing to
@@ -398,8 +414,22 @@ class AttentionEmitter {
     program_.emit(kXlda, {buffer, kSource, kBytes});
   }
 
-  // Calls `body` for each block with its rows configured in the in-array unit and kBuffer holding
-  // them; the next block is in flight meanwhile.
+  // kC = the block after kBlock; if there is none, goes to `last`.
+  void advance_block(Label last) {
+    program_.emit(kAddi, {kC, kBlock, parts_});
+    if (parts_ > 1) {
+      program_.emit(kBltu, {kLastBlock, kC, last});
+      return;
+    }
+    const Label inside = program_.label();
+    program_.emit(kBgeu, {kLastBlock, kC, inside});
+    program_.move(kC, 0);
+    program_.bind(inside);
+    program_.emit(kBeq, {kC, kPart, last});
+  }
+
+  // Calls `body`, which must keep kC, for each block with its rows configured in the in-array unit
+  // and kBuffer holding them; the next block is in flight meanwhile.
   template <typename Body>
   void stream_blocks(const char* name, Body body) {
     const Label loop = program_.label(name);
@@ -410,11 +440,10 @@ class AttentionEmitter {
     program_.move(kC, kPart);
     fetch_block(kBuffer);
     program_.move(kBlock, kPart);
-    program_.move(kLocalBlock, 0);
+    program_.move(kLocalBlock, parts_ == 1 ? unsigned{kPart} : 0U);
     program_.bind(loop);
     sync(kSyncAll);
-    program_.emit(kAddi, {kC, kBlock, parts_});
-    program_.emit(kBltu, {kLastBlock, kC, last});
+    advance_block(last);
     fetch_block(kOtherBuffer);
     program_.bind(last);
     rows_of(kBlock);
@@ -423,9 +452,14 @@ class AttentionEmitter {
     program_.move(kA, kBuffer);
     program_.move(kBuffer, kOtherBuffer);
     program_.move(kOtherBuffer, kA);
-    program_.emit(kAddi, {kBlock, kBlock, parts_});
-    program_.emit(kAddi, {kLocalBlock, kLocalBlock, 1});
-    program_.emit(kBgeu, {kLastBlock, kBlock, loop});
+    program_.move(kBlock, kC);
+    if (parts_ == 1) {
+      program_.move(kLocalBlock, kC);
+      program_.emit(kBne, {kBlock, kPart, loop});
+    } else {
+      program_.emit(kAddi, {kLocalBlock, kLocalBlock, 1});
+      program_.emit(kBgeu, {kLastBlock, kBlock, loop});
+    }
     sync(kSyncPim);
   }
 
@@ -490,7 +524,7 @@ class AttentionEmitter {
         record_address(kB);
         const Label further = program_.label();
         const Label next = program_.label();
-        program_.emit(kBne, {kLocalBlock, 0, further});
+        program_.emit(kBne, {kLocalBlock, parts_ == 1 ? unsigned{kPart} : 0U, further});
         program_.emit(kPimSvz, {kB, kA, kBuffer});
         program_.jump(next);
         program_.bind(further);
