@@ -216,11 +216,16 @@ class Bounds(ToolTest):
         head = 64 * 2
         block = SETUP_NS + 2 * TRIP_NS + Device("hbm3_hpim").read_ns()
         stream = heads_a_tile * (ceil(context, 64) * block + link_ns(head * context))
-        # All tiles take the blocks in order, and a block lies in one stack. With one port a stack all
-        # its blocks go over that port's link; with more, those of the two stacks above the tiles share
-        # one link in each column.
+        # A block lies in one stack, consecutive ones in consecutive stacks, and the first one's stack
+        # is another one in the next layer. With one port a stack all its blocks go over that port's
+        # link; with more, those of the two stacks above (or below) the tiles share one link in each
+        # column. Tiles begin with different blocks, so all links can be busy at once.
         blocks = context // 64
-        blocks_a_link = ceil(blocks, 4) if ports == 1 else blocks // 4 * 2 + min(blocks % 4, 2)
+        if ports == 1:
+            blocks_a_link = ceil(blocks, 4)
+        else:
+            above = [sum((layer + i) % 4 < 2 for i in range(blocks)) for layer in range(4)]
+            blocks_a_link = sum(max(n, blocks - n) for n in above) / 4
         link = blocks_a_link * link_ns(head * 64, heads_a_tile * ceil(tiles, ports))
         macs = heads_a_tile * ceil(context * 64, MACS_A_CYCLE) * TILE_NS
         exponentials = heads_a_tile * passes(context, SPECIAL_LANES) * TILE_NS
