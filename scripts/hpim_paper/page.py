@@ -113,6 +113,9 @@ class Page:
                     worst = min(ratios, key=ratios.get)
                     why = (f"from {ratios[worst]:.2f}x ({worst}) to {ratios[best]:.2f}x ({best}); the paper "
                            "does not say here over which requests it takes the mean")
+                left_out = [model for model in experiments.PAPER_MODELS if model not in ratios]
+                if left_out:
+                    why = f"without {', '.join(left_out)} ({NOT_RUN}); {why}"
                 rows.append((what, baseline, f"{paper}x", f"{value:.2f}x", f"{value / paper:.2f}", why))
         self.table(("figure", "A100", "paper", "platform", "ratio", "why"), rows)
         self.add(f"Peak and mean of the whole request over the models below ({self.request('opt-13b')}); "
