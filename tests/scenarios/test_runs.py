@@ -72,16 +72,19 @@ class FirstLight(ToolTest):
                                    f"workload.sampling.seed={seed}")["text"] for seed in range(4)}
         self.assertGreater(len(texts), 1)
 
-    def test_fewer_parts_give_the_same_text_later(self):
-        full = self.run_scenario(FIRST_LIGHT, "full", "workload.output_tokens=24")
+    def test_fewer_parts_give_the_same_text(self):
+        settings = "workload.output_tokens=24"
+        full = self.run_scenario(FIRST_LIGHT, "full", settings)
+        # Stacks, tiles and virtual channels more than this small model can use cost it nothing, but
+        # narrower links always do.
+        narrow = "machine.noc.flit_bits=64"
         for setting in ("machine.hbm.stacks=1", "machine.sram_pim.tiles=1",
-                        "machine.sram_pim.tiles=5", "machine.noc.flit_bits=64",
-                        "machine.noc.virtual_channels=1"):
+                        "machine.sram_pim.tiles=5", "machine.noc.virtual_channels=1", narrow):
             with self.subTest(setting):
-                less = self.run_scenario(FIRST_LIGHT, "less", "workload.output_tokens=24", setting)
+                less = self.run_scenario(FIRST_LIGHT, "less", settings, setting)
                 self.assertEqual(less["text"], full["text"])
-        self.assertGreater(less["time"]["total_cycles"], full["time"]["total_cycles"])
-
+                if setting == narrow:
+                    self.assertGreater(less["time"]["total_cycles"], full["time"]["total_cycles"])
 
     def test_ports_of_stacks_change_times_and_links_but_no_text(self):
         settings = "workload.output_tokens=24"
