@@ -564,7 +564,7 @@ void StackScheduler::begin_gemv(Group& group, const PseudoChannelGemv& gemv) {
 }
 
 void StackScheduler::start_list(Cycle now, const ChannelMask& pseudo_channels,
-                                std::shared_ptr<const std::vector<PimCommand>> list) {
+                                const std::shared_ptr<const std::vector<PimCommand>>& list) {
   join_equal(now);
   pim_end_ = now;
   if (list->empty()) return;

@@ -89,7 +89,7 @@ class StackScheduler {
   void start_gemv(Cycle now, std::span<const PseudoChannelGemv> gemvs);
   // The same list on some pseudo-channels. It keeps to pim_command_source.h.
   void start_list(Cycle now, const ChannelMask& pseudo_channels,
-                  std::shared_ptr<const std::vector<PimCommand>> list);
+                  const std::shared_ptr<const std::vector<PimCommand>>& list);
   // Of the PIM work started last.
   Progress pim_progress(Cycle now);
 

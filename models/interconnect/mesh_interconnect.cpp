@@ -32,6 +32,7 @@ std::vector<std::size_t> node_indices(const MeshConfig& config, const std::strin
     throw std::invalid_argument(fmt::format("mesh: {} is attached to no node", owner));
   }
   std::vector<std::size_t> indices;
+  indices.reserve(names.size());
   for (const std::string& name : names) indices.push_back(node_index(config, name));
   return indices;
 }
