@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/common/hash.h"
+
 namespace hpimvp::hbm_pim {
 
 namespace {
@@ -26,11 +28,8 @@ struct Completions {
 }  // namespace
 
 std::size_t AccessFastEngine::Hash::operator()(const Key& key) const {
-  std::uint64_t hash = 0x9E3779B97F4A7C15;
-  for (const std::uint64_t value : key) {
-    hash = (hash ^ value) * 0xFF51AFD7ED558CCD;
-    hash ^= hash >> 32;
-  }
+  std::uint64_t hash = common::kHashStart;
+  for (const std::uint64_t value : key) hash = common::hash_with(hash, value);
   return hash;
 }
 

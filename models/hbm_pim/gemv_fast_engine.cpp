@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "models/common/hash.h"
+
 namespace hpimvp::hbm_pim {
 
 namespace {
@@ -15,24 +17,22 @@ void add(std::array<std::uint64_t, size>& sums, const std::array<std::uint64_t, 
 
 // Of what CommandRun::same_shape() compares.
 std::uint64_t hash_of(std::span<const CommandRun> runs) {
-  std::uint64_t hash = 0x9E3779B97F4A7C15;
+  std::uint64_t hash = common::kHashStart;
   for (const CommandRun& run : runs) {
     const std::uint64_t value = static_cast<std::uint64_t>(run.command) |
                                 std::uint64_t{run.bank} << 8 | std::uint64_t{run.column} << 16 |
                                 std::uint64_t{run.count} << 32;
-    hash = (hash ^ value) * 0xFF51AFD7ED558CCD;
-    hash ^= hash >> 32;
+    hash = common::hash_with(hash, value);
   }
   return hash;
 }
 
 // The same for states that CommandTiming::same_from() finds the same.
 std::uint64_t hash_of(const CommandTiming& timing, std::uint64_t now) {
-  std::uint64_t hash = 0x9E3779B97F4A7C15;
+  std::uint64_t hash = common::kHashStart;
   for (unsigned command = 0; command < kDramCommands; ++command) {
     const std::uint64_t ready = timing.earliest(static_cast<DramCommand>(command), {});
-    hash = (hash ^ (ready > now ? ready - now : 0)) * 0xFF51AFD7ED558CCD;
-    hash ^= hash >> 32;
+    hash = common::hash_with(hash, ready > now ? ready - now : 0);
   }
   return hash;
 }

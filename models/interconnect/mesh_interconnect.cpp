@@ -70,12 +70,14 @@ MeshInterconnect::MeshInterconnect(sc_core::sc_module_name name, MeshConfig mesh
                                                static_cast<int>(i));
     to_targets_.push_back(std::move(socket));
   }
+  std::vector<std::vector<std::size_t>> target_nodes;
+  target_nodes.reserve(targets.size());
+  for (const MeshTargetConfig& target : targets) {
+    target_nodes.push_back(node_indices(network_.config(), target.name, target.nodes));
+  }
   for (const MeshInitiatorConfig& initiator : initiators) {
     const auto from = node_indices(network_.config(), initiator.name, initiator.nodes);
-    for (const MeshTargetConfig& target : targets) {
-      ports_.push_back(nearest(network_.config(), from,
-                               node_indices(network_.config(), target.name, target.nodes)));
-    }
+    for (const auto& to : target_nodes) ports_.push_back(nearest(network_.config(), from, to));
   }
 }
 

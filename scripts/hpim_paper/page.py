@@ -332,8 +332,8 @@ class Page:
                              ("key", "query"), ("query", "value"), ("value", "attention_scores"),
                              ("value", "attention_values"))]
         self.table(("at work at the same time", "us of these layers"), rows)
-        self.add("A lane for each engine; drawn from the run's waveform. `attention_keys` stores and "
-                 "transposes keys, `attention_scores` is Q.K^T and softmax, `attention_values` S.V.", "")
+        self.add("A lane for each engine; drawn from the run's waveform. `attention_keys` stores "
+                 "keys (Q.K^T needs no transposed ones here), `attention_scores` is Q.K^T and softmax, `attention_values` S.V.", "")
 
     def assumptions(self):
         self.add("## What is calibrated or assumed", "", "### HBM-PIM device", "",
