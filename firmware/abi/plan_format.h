@@ -13,8 +13,8 @@ namespace hpimvp::plan {
 
 inline constexpr std::uint32_t kMagic = 0x4E4C5048;  // "HPLN"
 // Any change that firmware of the version before would take wrongly makes a new version; firmware
-// refuses other versions than its own. 2: Request::policy.
-inline constexpr std::uint32_t kVersion = 2;
+// refuses other versions than its own. 2: Request::policy. 3: operators of a chunk.
+inline constexpr std::uint32_t kVersion = 3;
 
 // What a device-table entry is. Values are stable.
 enum class DeviceKind : std::uint32_t {
@@ -72,9 +72,11 @@ enum class OperatorKind : std::uint8_t {
 
 // A value that is known only at run time and is added to a field of a descriptor.
 enum class PatchSource : std::uint8_t {
-  kToken = 1,              // the token at the current position
-  kPosition = 2,           // the current position, from 0
-  kBlockTableAddress = 3,  // address of the block table of the operator's layer
+  kToken = 1,               // the token at the current position; not in chunk operators
+  kPosition = 2,            // the current position, from 0; of a chunk the first
+  kBlockTableAddress = 3,   // address of the block table of the operator's layer
+  kChunkTokensAddress = 4,  // address of the chunk's first token id (u32); in chunk operators only
+  kChunkTokenCount = 5,     // tokens of the chunk, 1 to chunk_tokens; in chunk operators only
 };
 
 struct Patch {
@@ -97,11 +99,12 @@ static_assert(sizeof(DescriptorTemplate) == 128);
 
 inline constexpr std::uint32_t kMaxPredecessors = 6;
 inline constexpr std::uint16_t kFlagNeedsLogits =
-    1;  // skipped at positions whose logits are not needed
+    1;  // skipped at positions whose logits are not needed; not in chunk operators
 inline constexpr std::uint16_t kNoLayer = 0xFFFF;
 
-// One step of a token. An operator is complete when all its descriptors are, and starts when all
-// its predecessors are complete (predecessors have smaller indices).
+// One step of a token, or of a chunk of prompt tokens. An operator is complete when all its
+// descriptors are, and starts when all its predecessors are complete. Predecessors are indices in
+// the operator's own list, smaller than its own.
 struct Operator {
   Engine engine;
   OperatorKind kind;
@@ -163,11 +166,21 @@ struct PlanHeader {
   ModelShape model;
 
   std::uint32_t device_count;
-  std::uint32_t operator_count;
+  std::uint32_t operator_count;  // of a token
   std::uint32_t descriptor_count;
   std::uint32_t
       boot_descriptor_count;  // the first ones: run once, in order, before the first token
+  // Chunks: up to chunk_tokens consecutive prompt tokens that the chunk operators process at once.
+  // The firmware uses a chunk where at least chunk_least_tokens prompt tokens remain before the
+  // last one, which always goes the way of a token because it makes the logits. A chunk begins at a
+  // multiple of chunk_tokens.
+  std::uint32_t chunk_operator_count;  // 0: none, and then the other two are 0
+  std::uint32_t chunk_tokens;          // block_tokens
+  std::uint32_t chunk_least_tokens;    // 1 to chunk_tokens
+  std::uint32_t reserved;
   std::uint64_t devices_address;
+  // First the operators of a token, then those of a chunk. An operator's number in markers and in
+  // the headers of descriptors is its index here.
   std::uint64_t operators_address;
   std::uint64_t descriptors_address;
   std::uint64_t strings_address;
@@ -189,6 +202,6 @@ struct PlanHeader {
   std::uint64_t free_memory_address;  // host memory that the firmware may use: rings, block tables
   std::uint64_t free_memory_bytes;
 };
-static_assert(sizeof(PlanHeader) == 8 + 8 + 32 + 16 + 32 + 8 + 16 + 8 + 16 + 56 + 16);
+static_assert(sizeof(PlanHeader) == 8 + 8 + 32 + 16 + 16 + 32 + 8 + 16 + 8 + 16 + 56 + 16);
 
 }  // namespace hpimvp::plan

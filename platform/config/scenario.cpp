@@ -144,15 +144,17 @@ Workload read_workload(ObjectReader& root, const Document& document) {
   return workload;
 }
 
-plan::SchedulePolicy read_policy(ObjectReader& root) {
-  plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
+void read_schedule(ObjectReader& root, Scenario& scenario) {
   if (auto reader = root.child("schedule")) {
-    reader->read_choice<plan::SchedulePolicy>("policy", policy,
+    reader->read_choice<plan::SchedulePolicy>("policy", scenario.policy,
                                               {{"overlapped", plan::SchedulePolicy::kOverlapped},
                                                {"serial", plan::SchedulePolicy::kSerial}});
+    reader->read_choice<compiler::PrefillChoice>("prefill", scenario.prefill,
+                                                 {{"auto", compiler::PrefillChoice::kAuto},
+                                                  {"tiles", compiler::PrefillChoice::kTiles},
+                                                  {"tokens", compiler::PrefillChoice::kTokens}});
     reader->finish();
   }
-  return policy;
 }
 
 MappingChoice read_mapping(ObjectReader& root) {
@@ -252,7 +254,7 @@ Scenario read_scenario(Document document, const std::string& folder,
       {{"functional", hpim::DataMode::kFunctional}, {"timing", hpim::DataMode::kTiming}});
   scenario.model = read_model(root, document, folder, preset_folder);
   scenario.workload = read_workload(root, document);
-  scenario.policy = read_policy(root);
+  read_schedule(root, scenario);
   scenario.mapping = read_mapping(root);
   read_path(root, document, "firmware", folder, scenario.firmware);
   scenario.trace = read_trace(root, document);

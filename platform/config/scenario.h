@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firmware/abi/plan_format.h"
+#include "platform/compiler/prefill_choice.h"
 #include "platform/compiler/slicing_choice.h"
 #include "platform/config/document.h"
 #include "platform/hpim/machine_config.h"
@@ -76,6 +77,7 @@ struct Scenario {
   ModelChoice model;
   Workload workload;
   plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
+  compiler::PrefillChoice prefill = compiler::PrefillChoice::kAuto;
   MappingChoice mapping;
   std::string firmware;  // an ELF in place of ours; empty: ours
   TraceChoice trace;

@@ -109,16 +109,22 @@ TEST_CASE("schedule and mapping are chosen by name", "[config]") {
       R"("machine": "hpim", "model": { "path": "m.bin" }, "workload": { "prompt_tokens": 1 } })";
   const Scenario plain = read("{" + rest);
   CHECK(plain.policy == plan::SchedulePolicy::kOverlapped);
+  CHECK(plain.prefill == compiler::PrefillChoice::kAuto);
   CHECK(plain.mapping.qkv == compiler::SlicingChoice::kAuto);
   CHECK(plain.mapping.attention_pipeline);
-  const Scenario chosen = read(R"({ "schedule": { "policy": "serial" },
+  const Scenario chosen = read(R"({ "schedule": { "policy": "serial", "prefill": "tiles" },
     "mapping": { "qkv": "columns", "attention_pipeline": false }, )" +
                                rest);
   CHECK(chosen.policy == plan::SchedulePolicy::kSerial);
+  CHECK(chosen.prefill == compiler::PrefillChoice::kTiles);
   CHECK(chosen.mapping.qkv == compiler::SlicingChoice::kColumns);
   CHECK_FALSE(chosen.mapping.attention_pipeline);
   CHECK(read(R"({ "mapping": { "qkv": "rows" }, )" + rest).mapping.qkv ==
         compiler::SlicingChoice::kRows);
+  CHECK(read(R"({ "schedule": { "prefill": "tokens" }, )" + rest).prefill ==
+        compiler::PrefillChoice::kTokens);
+  CHECK(read(R"({ "schedule": { "prefill": "auto" }, )" + rest).prefill ==
+        compiler::PrefillChoice::kAuto);
 
   const auto check_error = [&](const std::string& part, const std::string& pointer,
                                const std::string& hint) {
@@ -128,6 +134,9 @@ TEST_CASE("schedule and mapping are chosen by name", "[config]") {
   };
   check_error(R"("schedule": { "policy": "seriel" })", "/schedule/policy",
               "did you mean 'serial'?");
+  check_error(R"("schedule": { "prefill": "tile" })", "/schedule/prefill", "did you mean 'tiles'?");
+  check_error(R"("schedule": { "prefil": "tiles" })", "/schedule/prefil",
+              "did you mean 'prefill'?");
   check_error(R"("schedule": { "polcy": "serial" })", "/schedule/polcy", "did you mean 'policy'?");
   check_error(R"("mapping": { "qkv": "colums" })", "/mapping/qkv", "did you mean 'columns'?");
   check_error(R"("mapping": { "attention_pipeline": 1 })", "/mapping/attention_pipeline",
