@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include "models/common/fp16.h"
 #include "platform/compiler/model_error.h"
 #include "platform/compiler/plan_image.h"
 
@@ -84,14 +87,35 @@ void check_kv_capacity(const CompiledPlan& plan) {
       statistics.kv_blocks_needed - statistics.kv_blocks_available));
 }
 
-}  // namespace
+TileConstants make_constants(const ModelConfig& config) {
+  TileConstants constants{1.0F / static_cast<float>(config.hidden),
+                          config.norm_epsilon,
+                          1.0F / std::sqrt(static_cast<float>(config.head_dim)),
+                          0,
+                          {},
+                          {}};
+  std::fill(std::begin(constants.ones), std::end(constants.ones), common::float_to_fp16(1));
+  return constants;
+}
 
-CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
-                     const CompileRequest& request) {
-  check_config(config, config.name);
-  check_machine(machine);
-  check_request(config, request);
+Prefill choose_prefill(const CompiledPlan& plan, const CompileRequest& request,
+                       PrefillChoice choice) {
+  Prefill prefill;
+  if (choice == PrefillChoice::kTokens) {
+    prefill.reason = "the scenario asks for it";
+    return prefill;
+  }
+  if ((request.flags & plan::kRequestAllLogits) != 0) {
+    prefill.reason = "logits are wanted at all positions of the prompt";
+    return prefill;
+  }
+  return plan_prefill_memory(plan.config, plan.machine, plan.attention, plan.tile_memory,
+                             static_cast<std::uint32_t>(request.prompt.size()),
+                             choice == PrefillChoice::kTiles);
+}
 
+CompiledPlan compile_with(const ModelConfig& config, const MachineShape& machine,
+                          const CompileRequest& request, PrefillChoice choice) {
   CompiledPlan plan;
   plan.config = config;
   plan.machine = machine;
@@ -101,17 +125,48 @@ CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
   plan.graph = build_operator_graph(
       config, {plan.attention.pipelined, plan.attention.tiles_per_kv_head > 1});
   plan.mappings = map_operators(config, plan.graph, machine, plan.attention.tiles_per_kv_head);
-  plan.placement = place_model(config, plan.graph, machine, plan.attention.context, request.qkv);
   plan.policy = request.policy;
   plan.tile_memory = allocate_tile_memory(config, machine, plan.attention);
-  plan.tile_constants = {1.0F / static_cast<float>(config.hidden), config.norm_epsilon,
-                         1.0F / std::sqrt(static_cast<float>(config.head_dim)), 0};
-  plan.programs = generate_programs(config, plan.graph, machine, plan.tile_memory, plan.attention);
+  plan.tile_constants = make_constants(config);
+  plan.prefill = choose_prefill(plan, request, choice);
+  if (choice == PrefillChoice::kTiles && !plan.prefill.on_tiles && request.prompt.size() > 1) {
+    throw ModelError(fmt::format("model {}: the tiles cannot process the prompt: {}", config.name,
+                                 plan.prefill.reason));
+  }
+  plan.placement = place_model(config, plan.graph, machine, plan.attention.context, request.qkv,
+                               plan.prefill.on_tiles ? plan.prefill.activations->bytes() : 0);
+  if (plan.prefill.on_tiles) {
+    plan_prefill_operators(plan.prefill, config, plan.graph, machine, plan.placement,
+                           plan.tile_memory);
+  }
+  plan.programs = generate_programs(config, plan.graph, machine, plan.tile_memory, plan.attention,
+                                    plan.prefill);
   for (const GraphOperator& op : plan.graph.operators) plan.operator_names.push_back(op.name);
+  for (const PrefillOperator& op : plan.prefill.operators) plan.operator_names.push_back(op.name);
   plan.statistics = make_statistics(plan);
   check_kv_capacity(plan);
   plan.image = write_plan_image(plan, request);
   return plan;
+}
+
+}  // namespace
+
+CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
+                     const CompileRequest& request) {
+  check_config(config, config.name);
+  check_machine(machine);
+  check_request(config, request);
+  if (request.prefill != PrefillChoice::kAuto) {
+    return compile_with(config, machine, request, request.prefill);
+  }
+  try {
+    return compile_with(config, machine, request, PrefillChoice::kAuto);
+  } catch (const ModelError& error) {
+    // What a chunk takes may be what is too much.
+    CompiledPlan plan = compile_with(config, machine, request, PrefillChoice::kTokens);
+    plan.prefill.reason = error.what();
+    return plan;
+  }
 }
 
 }  // namespace hpimvp::compiler

@@ -22,6 +22,8 @@
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
 #include "platform/compiler/placement.h"
+#include "platform/compiler/prefill.h"
+#include "platform/compiler/prefill_choice.h"
 #include "platform/compiler/tile_memory.h"
 #include "platform/compiler/tile_programs.h"
 #include "platform/compiler/tokenizer.h"
@@ -41,6 +43,7 @@ struct CompileRequest {
   float top_p = 1;
   AttentionWishes attention;
   SlicingChoice qkv = SlicingChoice::kAuto;
+  PrefillChoice prefill = PrefillChoice::kAuto;
   plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
   const Tokenizer* tokenizer = nullptr;  // for the printed pieces; null: none
 };
@@ -68,6 +71,7 @@ struct CompiledPlan {
   AttentionShape attention;
   TileMemory tile_memory;
   TileConstants tile_constants{};
+  Prefill prefill;
   plan::SchedulePolicy policy = plan::SchedulePolicy::kOverlapped;
   ProgramSet programs;
   PlanStatistics statistics;

@@ -65,12 +65,13 @@ class StackAllocator {
 class Placer {
  public:
   Placer(const ModelConfig& config, const OperatorGraph& graph, const MachineShape& machine,
-         std::uint32_t positions, SlicingChoice qkv)
+         std::uint32_t positions, SlicingChoice qkv, std::uint64_t activation_bytes)
       : config_(config),
         graph_(graph),
         machine_(machine),
         positions_(positions),
         qkv_(qkv),
+        activation_bytes_(activation_bytes),
         slicing_(machine.device) {
     for (const StackShape& stack : machine.stacks) {
       stacks_.emplace_back(machine.device.organisation, stack.memory_base);
@@ -84,6 +85,7 @@ class Placer {
     }
     place_vectors();
     place_tables();
+    place_activations();
     report_shortage();
     for (std::size_t i = 0; i < stacks_.size(); ++i) {
       placement_.stacks[i].rows_used = stacks_[i].rows_used();
@@ -170,6 +172,13 @@ class Placer {
     }
   }
 
+  void place_activations() {
+    if (activation_bytes_ == 0) return;
+    for (StackAllocator& stack : stacks_) {
+      placement_.activation_bases.push_back(stack.take_bytes(activation_bytes_));
+    }
+  }
+
   std::uint32_t emptiest_stack() const {
     const auto emptiest = std::min_element(
         stacks_.begin(), stacks_.end(),
@@ -206,6 +215,7 @@ class Placer {
   const MachineShape& machine_;
   std::uint32_t positions_;
   SlicingChoice qkv_;
+  std::uint64_t activation_bytes_;
   GemvSlicing slicing_;
   std::vector<StackAllocator> stacks_;
   Placement placement_;
@@ -229,8 +239,9 @@ const GemvPlacement* Placement::gemv(std::uint32_t operator_index) const {
 }
 
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
-                      const MachineShape& machine, std::uint32_t positions, SlicingChoice qkv) {
-  return Placer(config, graph, machine, positions, qkv).place();
+                      const MachineShape& machine, std::uint32_t positions, SlicingChoice qkv,
+                      std::uint64_t activation_bytes) {
+  return Placer(config, graph, machine, positions, qkv, activation_bytes).place();
 }
 
 }  // namespace hpimvp::compiler

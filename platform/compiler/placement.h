@@ -66,6 +66,7 @@ struct Placement {
   std::vector<GemvPlacement> gemvs;
   std::vector<TablePlacement> tables;
   std::vector<StackUse> stacks;
+  std::vector<std::uint64_t> activation_bases;  // by stack; empty if none were asked for
   std::vector<plan::MemoryRegion> kv_regions;
 
   // 0 if there is no such table.
@@ -75,10 +76,12 @@ struct Placement {
 };
 
 // `positions`: how many rows the position tables need. `qkv`: how the stacks share the matrices of
-// queries, keys and values among their pseudo-channels; that of the others is chosen. ModelError
-// naming the first weights that do not fit and by how much the stacks are too small.
+// queries, keys and values among their pseudo-channels; that of the others is chosen.
+// `activation_bytes`: space in each stack for the activations of a chunk of prompt tokens.
+// ModelError naming the first weights that do not fit and by how much the stacks are too small.
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
                       const MachineShape& machine, std::uint32_t positions,
-                      SlicingChoice qkv = SlicingChoice::kAuto);
+                      SlicingChoice qkv = SlicingChoice::kAuto,
+                      std::uint64_t activation_bytes = 0);
 
 }  // namespace hpimvp::compiler

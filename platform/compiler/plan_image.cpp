@@ -159,10 +159,107 @@ class PlanImageBuilder {
       operators.push_back(entry);
     }
     header_.operator_count = static_cast<std::uint32_t>(operators.size());
+    add_chunk_operators(operators, strings);
     header_.descriptor_count = static_cast<std::uint32_t>(descriptors_.size());
     header_.operators_address = writer_.append(operators);
     header_.descriptors_address = writer_.append(descriptors_);
     header_.strings_address = writer_.append(strings);
+  }
+
+  // Those of a chunk of prompt tokens, one after the other.
+  void add_chunk_operators(std::vector<plan::Operator>& operators, std::vector<char>& strings) {
+    const Prefill& prefill = plan_.prefill;
+    if (!prefill.on_tiles) return;
+    header_.chunk_tokens = kChunkTokens;
+    header_.chunk_least_tokens = prefill.least_tokens;
+    header_.chunk_operator_count = static_cast<std::uint32_t>(prefill.operators.size());
+    for (const PrefillList& list : prefill.lists) directories_.push_back(write_list(list));
+    for (std::uint32_t i = 0; i < prefill.operators.size(); ++i) {
+      const PrefillOperator& op = prefill.operators[i];
+      plan::Operator entry{};
+      entry.engine = plan::Engine::kSramPim;
+      entry.kind = op.kind;
+      entry.layer = op.layer;
+      if (i > 0) {
+        entry.predecessor_count = 1;
+        entry.predecessors[0] = i - 1;
+      }
+      entry.first_descriptor = static_cast<std::uint32_t>(descriptors_.size());
+      entry.descriptor_count = 1;
+      descriptors_.push_back(make_chunk_run(static_cast<std::uint32_t>(operators.size()), op));
+      entry.name_offset = static_cast<std::uint32_t>(strings.size());
+      strings.insert(strings.end(), op.name.begin(), op.name.end());
+      strings.push_back('\0');
+      operators.push_back(entry);
+    }
+  }
+
+  // Returns the address of the directory: address and length of each tile's steps.
+  std::uint64_t write_list(const PrefillList& list) {
+    std::vector<std::uint64_t> directory;
+    for (const std::vector<MatrixStep>& steps : list.steps) {
+      directory.push_back(writer_.append(steps));
+      directory.push_back(steps.size());
+    }
+    return writer_.append(directory);
+  }
+
+  // Where the weights and the biases of a matrix begin in each stack.
+  std::uint64_t write_bases(const GemvPlacement& matrix) {
+    const hbm_pim::DeviceOrganisation& organisation = plan_.machine.device.organisation;
+    const std::uint64_t row_bytes =
+        organisation.row_bytes() * organisation.banks() * organisation.pseudo_channels();
+    std::vector<std::uint64_t> bases(2 * plan_.machine.stacks.size());
+    for (const GemvSlice& slice : matrix.slices) {
+      bases[2 * std::size_t{slice.stack}] =
+          plan_.machine.stacks[slice.stack].memory_base + slice.weight_row * row_bytes;
+      if (matrix.bias_address != 0) {
+        bases[2 * std::size_t{slice.stack} + 1] =
+            matrix.bias_address + std::uint64_t{slice.first_output} * 2;
+      }
+    }
+    return writer_.append(bases);
+  }
+
+  plan::DescriptorTemplate make_chunk_run(std::uint32_t index, const PrefillOperator& op) {
+    constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
+    const GraphOperator& source = plan_.graph.operators[op.source];
+    const ChunkActivations& activations = *plan_.prefill.activations;
+    const std::uint32_t tiles = plan_.machine.tiles.count;
+    RunDescriptor run{};
+    run.header = make_header(RunDescriptor::kOpcode, index);
+    run.tile_mask = tiles >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << tiles) - 1;
+    run.entry = plan_.programs.entries.at(op.program);
+    if (source.annotation == OperatorClass::kGemv) {
+      run.arguments[0] = directories_[op.list];
+      run.arguments[1] = write_bases(*plan_.placement.gemv(op.source));
+      run.arguments[2] = activations.address(first_output(plan_.graph, source), 0);
+    } else if (source.annotation == OperatorClass::kLookup) {
+      run.arguments[0] = plan_.placement.table_address(source.weights, TableKind::kMatrix);
+    } else if (source.annotation == OperatorClass::kAttention && plan_.config.has_rope()) {
+      run.arguments[2] =
+          plan_.placement.table_address({WeightRole::kRope, plan::kNoLayer}, TableKind::kRope);
+    } else if (op.norm_part == PrefillNormPart::kApply) {
+      run.arguments[0] = plan_.placement.table_address(source.weights, TableKind::kVector);
+      run.arguments[1] = plan_.placement.table_address(source.weights, TableKind::kBias);
+    }
+    plan::DescriptorTemplate descriptor = make_template(plan_.machine.dispatcher_device, run);
+    const auto patch = [&](plan::PatchSource value, std::size_t argument, std::uint32_t factor) {
+      add_patch(descriptor, value, kArguments + 8 * argument, factor);
+    };
+    if (source.annotation == OperatorClass::kLookup) {
+      const bool token = source.weights.role == WeightRole::kEmbedding;
+      patch(token ? plan::PatchSource::kChunkTokensAddress : plan::PatchSource::kPosition, 1, 1);
+      patch(plan::PatchSource::kChunkTokenCount, 2, 1);
+    } else if (source.annotation == OperatorClass::kAttention) {
+      patch(plan::PatchSource::kPosition, 0, 1);
+      patch(plan::PatchSource::kBlockTableAddress, 1, 1);
+      if (plan_.config.has_rope()) {
+        patch(plan::PatchSource::kPosition, 2, plan_.config.head_dim * 4);
+      }
+      patch(plan::PatchSource::kChunkTokenCount, 3, 1);
+    }
+    return descriptor;
   }
 
   void add_descriptors(std::uint32_t index, const GraphOperator& op) {
@@ -312,6 +409,7 @@ class PlanImageBuilder {
   std::uint64_t home_;
   plan::PlanHeader header_{};
   std::vector<plan::DescriptorTemplate> descriptors_;
+  std::vector<std::uint64_t> directories_;  // by list of steps
 };
 
 }  // namespace

@@ -23,12 +23,15 @@ struct AttentionShape {
   std::uint32_t tiles_per_kv_head = 1;  // tiles that take turns with a KV head's blocks
 };
 
-// Constants in activation memory, FP32 each, in this order. Copied in at boot.
+// Constants in activation memory. Copied in at boot.
 struct TileConstants {
   float inverse_hidden;
   float norm_epsilon;
   float score_scale;  // 1 / sqrt(head_dim)
   float reserved;
+  // FP16, one a token of a chunk of prompt tokens.
+  std::uint16_t ones[64];
+  std::uint16_t zeros[64];
 };
 
 // Byte addresses in activation memory, 64-byte aligned. Buffers that the model does not need are 0.

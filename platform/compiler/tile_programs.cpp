@@ -177,25 +177,34 @@ namespace {
 class ProgramSetBuilder {
  public:
   ProgramSetBuilder(const ModelConfig& config, const MachineShape& machine,
-                    const TileMemory& memory, const AttentionShape& attention)
-      : config_(config), machine_(machine), memory_(memory), attention_(attention) {}
+                    const TileMemory& memory, const AttentionShape& attention, Prefill& prefill)
+      : config_(config),
+        machine_(machine),
+        memory_(memory),
+        attention_(attention),
+        prefill_(prefill) {}
 
-  // The block table stands behind the programs, whose size depends on how long its address is: it
-  // gets a place at the end of control memory instead.
+  // Tables stand behind the programs, whose size depends on how long the tables' addresses are:
+  // they get a place at the end of control memory instead.
   ProgramSet build(const OperatorGraph& graph) {
     const std::uint32_t blocks =
         (attention_.context + attention_.block_tokens - 1) / attention_.block_tokens;
-    const std::uint64_t table_bytes = std::uint64_t{blocks} * 8;
+    const auto stacks = static_cast<std::uint32_t>(machine_.stacks.size());
+    const std::uint32_t prefill_bytes = prefill_.on_tiles ? PrefillControl::bytes(stacks) : 0;
+    const std::uint64_t table_bytes = std::uint64_t{blocks} * 8 + prefill_bytes;
     const std::uint32_t control_bytes = machine_.tiles.control_bytes / 8 * 8;
     if (table_bytes <= control_bytes) {
-      block_table_ = control_bytes - static_cast<std::uint32_t>(table_bytes);
+      const std::uint32_t begin = control_bytes - static_cast<std::uint32_t>(table_bytes);
+      block_table_ = begin + prefill_bytes;
+      if (prefill_.on_tiles) prefill_.control = PrefillControl::at(begin, stacks, block_table_);
     }
     for (const GraphOperator& op : graph.operators) add(op);
+    for (const PrefillOperator& op : prefill_.operators) add(op, graph);
     set_.control_bytes_used = static_cast<std::uint32_t>(set_.image.size() + table_bytes);
     if (set_.image.size() + table_bytes > control_bytes) {
       throw ModelError(fmt::format(
           "model {} with {} positions: a tile's control memory has {} bytes, but the programs need "
-          "{} and the table of {} KV blocks {}: {} too many",
+          "{} and their tables ({} KV blocks among them) {}: {} too many",
           config_.name, attention_.context, control_bytes, set_.image.size(), blocks, table_bytes,
           set_.image.size() + table_bytes - control_bytes));
     }
@@ -214,6 +223,20 @@ class ProgramSetBuilder {
     } else {
       emit_activation(program, config_, machine_, memory_);
     }
+    add(name, program);
+  }
+
+  void add(const PrefillOperator& op, const OperatorGraph& graph) {
+    if (set_.entries.contains(op.program)) return;
+    Program program(static_cast<std::uint32_t>(set_.image.size()));
+    emit_prefill(
+        program,
+        {config_, machine_, memory_, prefill_.memory, *prefill_.activations, prefill_.control},
+        graph, op);
+    add(op.program, program);
+  }
+
+  void add(const std::string& name, const Program& program) {
     set_.entries[name] = program.base();
     set_.listings[name] = program.listing();
     const std::vector<std::uint8_t> bytes = program.bytes();
@@ -224,6 +247,7 @@ class ProgramSetBuilder {
   const MachineShape& machine_;
   const TileMemory& memory_;
   const AttentionShape& attention_;
+  Prefill& prefill_;
   std::uint32_t block_table_ = 0;
   ProgramSet set_;
 };
@@ -232,8 +256,8 @@ class ProgramSetBuilder {
 
 ProgramSet generate_programs(const ModelConfig& config, const OperatorGraph& graph,
                              const MachineShape& machine, const TileMemory& memory,
-                             const AttentionShape& attention) {
-  return ProgramSetBuilder(config, machine, memory, attention).build(graph);
+                             const AttentionShape& attention, Prefill& prefill) {
+  return ProgramSetBuilder(config, machine, memory, attention, prefill).build(graph);
 }
 
 }  // namespace hpimvp::compiler

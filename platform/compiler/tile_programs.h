@@ -14,6 +14,7 @@
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
+#include "platform/compiler/prefill.h"
 #include "platform/compiler/tile_memory.h"
 
 namespace hpimvp::compiler {
@@ -45,9 +46,10 @@ struct ProgramSet {
 // The program that the tiles run for an operator, its name in ProgramSet; empty: none.
 std::string program_name(const GraphOperator& op);
 
-// All programs that the operators of `graph` need. ModelError if control memory is too small.
+// All programs that the operators of `graph` and of `prefill` need; sets the latter's places in
+// control memory. ModelError if control memory is too small.
 ProgramSet generate_programs(const ModelConfig& config, const OperatorGraph& graph,
                              const MachineShape& machine, const TileMemory& memory,
-                             const AttentionShape& attention);
+                             const AttentionShape& attention, Prefill& prefill);
 
 }  // namespace hpimvp::compiler

@@ -11,6 +11,7 @@
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/model_files.h"
 #include "tests/unit/compiler/plan_executor.h"
+#include "tests/unit/compiler/reference_shapes.h"
 #include "tests/unit/hbm_pim/device_presets.h"
 
 using namespace hpimvp;
@@ -66,36 +67,6 @@ struct Setup {
   std::uint32_t tiles_per_kv_head = 0;
 };
 
-test::ReferenceShape tiny_opt() {
-  test::ReferenceShape shape;
-  shape.opt = true;
-  shape.layers = 2;
-  shape.hidden = shape.embedding = 40;
-  shape.heads = shape.kv_heads = 5;
-  shape.head_dim = 8;
-  shape.ffn = 72;
-  shape.vocabulary = 51;
-  shape.positions = 100;
-  shape.tied = true;
-  return shape;
-}
-
-// Nothing is a multiple of anything: 7 query heads a KV head, heads * head_dim unlike hidden.
-test::ReferenceShape odd_llama() {
-  test::ReferenceShape shape;
-  shape.layers = 2;
-  shape.hidden = shape.embedding = 45;
-  shape.heads = 21;
-  shape.kv_heads = 3;
-  shape.head_dim = 6;
-  shape.ffn = 331;
-  shape.vocabulary = 67;
-  shape.positions = 150;
-  shape.rotate_half = true;
-  shape.rope_theta = 500;
-  return shape;
-}
-
 // The largest difference between the plan's logits and the reference's, in units of the logits'
 // standard deviation.
 double worst_error(const test::ReferenceShape& shape, const Setup& setup, std::uint32_t seed) {
@@ -143,12 +114,12 @@ TEST_CASE("a random OPT model agrees with the reference on any number of tiles")
     CAPTURE(tiles, seed);
     Setup setup;
     setup.tiles = tiles;
-    CHECK(worst_error(tiny_opt(), setup, seed) < kTolerance);
+    CHECK(worst_error(test::tiny_opt(), setup, seed) < kTolerance);
   }
 }
 
 TEST_CASE("OPT's variants agree with the reference") {
-  test::ReferenceShape shape = tiny_opt();
+  test::ReferenceShape shape = test::tiny_opt();
   SECTION("norms after the additions, projections around a narrow embedding (OPT-350M)") {
     shape.post_norm = true;
     shape.embedding = 24;
@@ -172,12 +143,12 @@ TEST_CASE("grouped queries with odd sizes agree with the reference on any number
     setup.tiles = tiles;
     setup.stacks = 1 + tiles % 4;
     setup.positions = 70;  // more than one KV block
-    CHECK(worst_error(odd_llama(), setup, 31 + tiles) < kTolerance);
+    CHECK(worst_error(test::odd_llama(), setup, 31 + tiles) < kTolerance);
   }
 }
 
 TEST_CASE("Llama's variants agree with the reference") {
-  test::ReferenceShape shape = odd_llama();
+  test::ReferenceShape shape = test::odd_llama();
   Setup setup;
   SECTION("query, key and value biases, shared classifier (Qwen2)") {
     shape.qkv_bias = shape.tied = true;
@@ -198,8 +169,8 @@ TEST_CASE("Llama's variants agree with the reference") {
 }
 
 TEST_CASE("query heads take turns where the tile's memory holds few of them") {
-  const auto config =
-      compiler::parse_hugging_face_config(test::hugging_face_config(odd_llama()), "config.json");
+  const auto config = compiler::parse_hugging_face_config(
+      test::hugging_face_config(test::odd_llama()), "config.json");
   Setup setup;
   setup.positions = 140;
   setup.tiles = 3;
@@ -222,7 +193,7 @@ TEST_CASE("query heads take turns where the tile's memory holds few of them") {
       }
     }
     CAPTURE(pipelined, setup.activation_bytes);
-    CHECK(worst_error(odd_llama(), setup, 51) < kTolerance);
+    CHECK(worst_error(test::odd_llama(), setup, 51) < kTolerance);
   }
 }
 
@@ -235,7 +206,7 @@ TEST_CASE("tiles that share a KV head agree with the reference") {
     setup.tiles = 32;
     setup.tiles_per_kv_head = parts;
     CAPTURE(parts, setup.pipelined);
-    CHECK(worst_error(odd_llama(), setup, 61 + parts) < kTolerance);
+    CHECK(worst_error(test::odd_llama(), setup, 61 + parts) < kTolerance);
   }
 }
 

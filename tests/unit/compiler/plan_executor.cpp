@@ -107,8 +107,8 @@ PlanExecutor::PlanExecutor(const compiler::CompiledPlan& plan, std::uint32_t see
   memory_.write(plan.address, plan.image.data(), plan.image.size());
   memory_.read(plan.address, &header_, sizeof header_);
   require(header_.magic == plan::kMagic && header_.version == plan::kVersion, "no plan");
-  operators_ =
-      memory_.read_array<plan::Operator>(header_.operators_address, header_.operator_count);
+  operators_ = memory_.read_array<plan::Operator>(
+      header_.operators_address, header_.operator_count + header_.chunk_operator_count);
   descriptors_ = memory_.read_array<plan::DescriptorTemplate>(header_.descriptors_address,
                                                               header_.descriptor_count);
   const auto regions =
@@ -138,7 +138,7 @@ void PlanExecutor::load(const compiler::ModelWeights& weights) {
 
 void PlanExecutor::boot() {
   for (std::uint32_t i = 0; i < header_.boot_descriptor_count; ++i) {
-    run_descriptor(descriptors_[i], plan::kNoLayer, 0);
+    run_descriptor(descriptors_[i], plan::kNoLayer, {});
   }
 }
 
@@ -156,25 +156,7 @@ void PlanExecutor::grow_block_tables() {
 std::vector<float> PlanExecutor::forward(std::uint32_t token, bool logits) {
   require(position_ < header_.model.max_positions, "context is full");
   grow_block_tables();
-  std::vector<bool> done(operators_.size(), false);
-  std::vector<std::size_t> ready;
-  std::size_t remaining = operators_.size();
-  while (remaining > 0) {
-    ready.clear();
-    for (std::size_t i = 0; i < operators_.size(); ++i) {
-      const plan::Operator& op = operators_[i];
-      if (!done[i] && std::all_of(op.predecessors, op.predecessors + op.predecessor_count,
-                                  [&](std::uint32_t p) { return p < i && done[p]; })) {
-        ready.push_back(i);
-      }
-    }
-    require(!ready.empty(), "no operator is ready");
-    const std::size_t next = ready[random_() % ready.size()];
-    const bool skip = !logits && (operators_[next].flags & plan::kFlagNeedsLogits) != 0;
-    if (!skip) run_operator(operators_[next], token);
-    done[next] = true;
-    --remaining;
-  }
+  run_operators(std::span(operators_).first(header_.operator_count), {token, 0, 0}, logits);
   ++position_;
   std::vector<float> result;
   if (!logits) return result;
@@ -185,28 +167,87 @@ std::vector<float> PlanExecutor::forward(std::uint32_t token, bool logits) {
   return result;
 }
 
-void PlanExecutor::run_operator(const plan::Operator& op, std::uint32_t token) {
+void PlanExecutor::forward_chunk(std::uint32_t tokens) {
+  require(header_.chunk_operator_count != 0, "the plan has no chunks");
+  require(position_ % header_.chunk_tokens == 0 && header_.chunk_tokens == header_.block_tokens,
+          "not at the start of a chunk");
+  require(tokens >= 1 && tokens <= header_.chunk_tokens &&
+              position_ + tokens <= header_.request.prompt_count,
+          "tokens of a chunk");
+  grow_block_tables();
+  run_operators(std::span(operators_).subspan(header_.operator_count),
+                {0, header_.request.prompt_address + std::uint64_t{position_} * 4, tokens}, false);
+  position_ += tokens;
+}
+
+std::vector<float> PlanExecutor::cached(std::uint32_t layer, std::uint32_t position,
+                                        std::uint32_t kv_head, bool values) {
+  const std::uint32_t head_dim = header_.model.head_dim;
+  const std::uint64_t section = std::uint64_t{header_.block_tokens} * head_dim * 2;
+  const std::uint64_t entry =
+      (std::uint64_t{layer} * blocks_per_layer_ + position / header_.block_tokens) * 8;
+  std::uint64_t block = 0;
+  memory_.read(block_tables_ + entry, &block, sizeof block);
+  const std::uint64_t address = block + kv_head * 2 * section + (values ? section : 0) +
+                                std::uint64_t{position % header_.block_tokens} * head_dim * 2;
+  std::vector<float> result;
+  for (const std::uint16_t half : memory_.read_array<std::uint16_t>(address, head_dim)) {
+    result.push_back(common::fp16_to_float(half));
+  }
+  return result;
+}
+
+void PlanExecutor::run_operators(std::span<const plan::Operator> operators, const Inputs& inputs,
+                                 bool logits) {
+  std::vector<bool> done(operators.size(), false);
+  std::vector<std::size_t> ready;
+  std::size_t remaining = operators.size();
+  while (remaining > 0) {
+    ready.clear();
+    for (std::size_t i = 0; i < operators.size(); ++i) {
+      const plan::Operator& op = operators[i];
+      if (!done[i] && std::all_of(op.predecessors, op.predecessors + op.predecessor_count,
+                                  [&](std::uint32_t p) { return p < i && done[p]; })) {
+        ready.push_back(i);
+      }
+    }
+    require(!ready.empty(), "no operator is ready");
+    const std::size_t next = ready[random_() % ready.size()];
+    const bool skip = !logits && (operators[next].flags & plan::kFlagNeedsLogits) != 0;
+    if (!skip) run_operator(operators[next], inputs);
+    done[next] = true;
+    --remaining;
+  }
+}
+
+void PlanExecutor::run_operator(const plan::Operator& op, const Inputs& inputs) {
   std::vector<std::uint32_t> order(op.descriptor_count);
   for (std::uint32_t i = 0; i < op.descriptor_count; ++i) order[i] = op.first_descriptor + i;
   std::shuffle(order.begin(), order.end(), random_);
-  for (const std::uint32_t index : order) run_descriptor(descriptors_.at(index), op.layer, token);
+  for (const std::uint32_t index : order) run_descriptor(descriptors_.at(index), op.layer, inputs);
 }
 
 void PlanExecutor::run_descriptor(const plan::DescriptorTemplate& descriptor_template,
-                                  std::uint16_t layer, std::uint32_t token) {
+                                  std::uint16_t layer, const Inputs& inputs) {
   plan::DescriptorTemplate copy_of = descriptor_template;
   for (std::uint32_t i = 0; i < copy_of.patch_count; ++i) {
     const plan::Patch& patch = copy_of.patches[i];
     std::uint64_t value = 0;
     switch (patch.source) {
       case plan::PatchSource::kToken:
-        value = token;
+        value = inputs.token;
         break;
       case plan::PatchSource::kPosition:
         value = position_;
         break;
       case plan::PatchSource::kBlockTableAddress:
         value = block_tables_ + std::uint64_t{layer} * blocks_per_layer_ * 8;
+        break;
+      case plan::PatchSource::kChunkTokensAddress:
+        value = inputs.chunk_tokens_address;
+        break;
+      case plan::PatchSource::kChunkTokenCount:
+        value = inputs.chunk_token_count;
         break;
     }
     std::uint64_t field;

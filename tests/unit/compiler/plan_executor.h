@@ -49,6 +49,12 @@ class PlanExecutor {
   void boot();
   // Processes `token` at the next position; logits, or nothing if they are not wanted.
   std::vector<float> forward(std::uint32_t token, bool logits = true);
+  // Processes the next `tokens` tokens of the plan's prompt as a chunk. The position is a multiple
+  // of the plan's chunk_tokens.
+  void forward_chunk(std::uint32_t tokens);
+  // One layer's keys or values of a position and a KV head, as they stand in the cache.
+  std::vector<float> cached(std::uint32_t layer, std::uint32_t position, std::uint32_t kv_head,
+                            bool values);
 
   FlatMemory& memory() { return memory_; }
   const plan::PlanHeader& header() const { return header_; }
@@ -67,10 +73,18 @@ class PlanExecutor {
     Request request_{};
   };
 
+  // What patches add, apart from the layer's block table.
+  struct Inputs {
+    std::uint64_t token = 0;
+    std::uint64_t chunk_tokens_address = 0;
+    std::uint64_t chunk_token_count = 0;
+  };
+
   void grow_block_tables();
-  void run_operator(const plan::Operator& op, std::uint32_t token);
+  void run_operators(std::span<const plan::Operator> operators, const Inputs& inputs, bool logits);
+  void run_operator(const plan::Operator& op, const Inputs& inputs);
   void run_descriptor(const plan::DescriptorTemplate& descriptor_template, std::uint16_t layer,
-                      std::uint32_t token);
+                      const Inputs& inputs);
   void run_gemv(std::uint32_t device, const std::uint8_t* descriptor);
   void run_tiles(const std::uint8_t* descriptor);
   void load_program(const std::uint8_t* descriptor);
