@@ -90,7 +90,7 @@ void print_engine_failure(TextOutput& out, const PlanView& plan, const EnginePoo
   if (failure.op == EngineFailure::kBootDescriptor) {
     out << " in a boot descriptor";
   } else {
-    const plan::Operator& op = plan.operators()[failure.op];
+    const plan::Operator& op = plan.operator_table()[failure.op];
     out << " in operator " << failure.op << " \"" << plan.operator_name(op) << "\"";
     if (op.layer != plan::kNoLayer) out << " of layer " << op.layer;
   }

@@ -45,7 +45,7 @@ const std::uint64_t* template_words(const plan::DescriptorTemplate& descriptor) 
 OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines,
                                      Progress* progress, Arena& arena)
     : plan_(plan),
-      operators_(plan.operators()),
+      operators_(plan.operator_table()),
       descriptors_(plan.descriptors()),
       engines_(engines),
       progress_(progress),
@@ -67,14 +67,25 @@ OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines
   }
 }
 
+// Calls visit(predecessor, operator), indices in the table, for each operator in order.
+template <typename Visit>
+void OperatorScheduler::for_each_dependency(const Visit& visit) const {
+  const std::uint32_t first_of_chunk = plan_.header().operator_count;
+  for (std::uint32_t index = 0; index < operators_.size(); ++index) {
+    const plan::Operator& op = operators_[index];
+    const std::uint32_t first_of_list = index < first_of_chunk ? 0 : first_of_chunk;
+    for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
+      visit(first_of_list + op.predecessors[p], index);
+    }
+  }
+}
+
 void OperatorScheduler::build_successors(Arena& arena) {
   std::uint64_t edges = 0;
-  for (const plan::Operator& op : operators_) {
-    for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
-      ++states_[op.predecessors[p]].successor_count;
-    }
-    edges += op.predecessor_count;
-  }
+  for_each_dependency([&](std::uint32_t predecessor, std::uint32_t) {
+    ++states_[predecessor].successor_count;
+    ++edges;
+  });
   successors_ = arena.allocate<std::uint32_t>(edges);
   std::uint32_t next = 0;
   for (OperatorState& state : states_) {
@@ -82,13 +93,10 @@ void OperatorScheduler::build_successors(Arena& arena) {
     next += state.successor_count;
     state.successor_count = 0;  // counted again while filling
   }
-  for (std::uint32_t index = 0; index < operators_.size(); ++index) {
-    const plan::Operator& op = operators_[index];
-    for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
-      OperatorState& predecessor = states_[op.predecessors[p]];
-      successors_[predecessor.first_successor + predecessor.successor_count++] = index;
-    }
-  }
+  for_each_dependency([&](std::uint32_t predecessor, std::uint32_t index) {
+    OperatorState& state = states_[predecessor];
+    successors_[state.first_successor + state.successor_count++] = index;
+  });
 }
 
 std::optional<EngineFailure> OperatorScheduler::run_boot_descriptors() {
@@ -110,11 +118,29 @@ std::optional<EngineFailure> OperatorScheduler::run_boot_descriptors() {
 }
 
 std::optional<EngineFailure> OperatorScheduler::run_position(const PositionInputs& inputs) {
+  needs_logits_ = inputs.needs_logits;
+  patch_values_[source_index(plan::PatchSource::kToken)] = inputs.token;
+  return run({0, plan_.header().operator_count}, inputs.position, inputs.tables);
+}
+
+std::optional<EngineFailure> OperatorScheduler::run_chunk(const ChunkInputs& inputs) {
+  patch_values_[source_index(plan::PatchSource::kChunkTokensAddress)] =
+      reinterpret_cast<std::uint64_t>(inputs.tokens.data());
+  patch_values_[source_index(plan::PatchSource::kChunkTokenCount)] = inputs.tokens.size();
+  return run(
+      {plan_.header().operator_count, static_cast<std::uint32_t>(plan_.operator_table_size())},
+      inputs.position, inputs.tables);
+}
+
+std::optional<EngineFailure> OperatorScheduler::run(OperatorList list, std::uint64_t position,
+                                                    const BlockTables& tables) {
   const Work work(engines_);
-  start_position(inputs);
+  patch_values_[source_index(plan::PatchSource::kPosition)] = position;
+  tables_ = tables;
+  start(list);
   for (;;) {
     issue_ready();
-    if (completed_ == operators_.size()) return {};
+    if (incomplete_ == 0) return {};
     for (const DeviceEvent& event : engines_.wait()) collect(event);
     if (failure_) return finish_others();
   }
@@ -128,16 +154,11 @@ std::optional<EngineFailure> OperatorScheduler::finish_others() {
   return failure_;
 }
 
-void OperatorScheduler::start_position(const PositionInputs& inputs) {
-  needs_logits_ = inputs.needs_logits;
-  first_block_table_ = inputs.first_block_table;
-  block_table_stride_ = inputs.block_table_stride;
-  patch_values_[source_index(plan::PatchSource::kToken)] = inputs.token;
-  patch_values_[source_index(plan::PatchSource::kPosition)] = inputs.position;
-  completed_ = 0;
+void OperatorScheduler::start(OperatorList list) {
+  incomplete_ = list.end - list.begin;
   ready_begin_ = 0;
   ready_end_ = 0;
-  for (std::uint32_t index = 0; index < operators_.size(); ++index) {
+  for (std::uint32_t index = list.begin; index < list.end; ++index) {
     states_[index].pending_predecessors = operators_[index].predecessor_count;
     if (operators_[index].predecessor_count == 0) ready_[ready_end_++] = index;
   }
@@ -178,7 +199,7 @@ void OperatorScheduler::issue(std::uint32_t index) {
   states_[index].incomplete_descriptors = op.descriptor_count;
   in_flight_count_ += op.descriptor_count;
   patch_values_[source_index(plan::PatchSource::kBlockTableAddress)] =
-      first_block_table_ + op.layer * block_table_stride_;
+      tables_.first + op.layer * tables_.stride;
   for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
     submit(descriptors_[op.first_descriptor + d], index);
   }
@@ -200,7 +221,7 @@ void OperatorScheduler::submit(const plan::DescriptorTemplate& descriptor, std::
 }
 
 void OperatorScheduler::complete(std::uint32_t index) {
-  ++completed_;
+  --incomplete_;
   const OperatorState& state = states_[index];
   for (std::uint32_t s = 0; s < state.successor_count; ++s) {
     const std::uint32_t successor = successors_[state.first_successor + s];

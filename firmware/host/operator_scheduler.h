@@ -1,6 +1,6 @@
-// Runs the plan's operators for one position: each when its predecessors are complete, on whatever
-// engines its descriptors name. With the policy kSerial an operator also waits until nothing else
-// runs.
+// Runs the plan's operators of a token for one position, or those of a chunk for several prompt
+// tokens: each when its predecessors are complete, on whatever engines its descriptors name. With
+// the policy kSerial an operator also waits until nothing else runs.
 //
 // An operator that becomes ready enters a queue. The queue's head is issued when the rings of all
 // its devices have room: its descriptor templates are copied, patched and submitted. Devices
@@ -28,13 +28,25 @@ struct EngineFailure {
   std::uint32_t op;  // operator of the failing descriptor, or kBootDescriptor
 };
 
+// Where the block tables are; not read if no operator uses one.
+struct BlockTables {
+  std::uint64_t first = 0;   // address of that of layer 0
+  std::uint64_t stride = 0;  // to the next layer's, in bytes
+};
+
 // What is known of a position only at run time.
 struct PositionInputs {
   std::uint32_t token;
   std::uint64_t position;
   bool needs_logits;  // else operators with kFlagNeedsLogits count as complete at once
-  std::uint64_t first_block_table;   // address of the block table of layer 0
-  std::uint64_t block_table_stride;  // to the next layer's, in bytes
+  BlockTables tables;
+};
+
+// What is known of a chunk only at run time.
+struct ChunkInputs {
+  std::span<const std::uint32_t> tokens;  // 1 to chunk_tokens
+  std::uint64_t position;                 // of the first
+  BlockTables tables;
 };
 
 class OperatorScheduler {
@@ -45,12 +57,19 @@ class OperatorScheduler {
   // Runs the boot descriptors, one after the other.
   std::optional<EngineFailure> run_boot_descriptors();
 
-  // Runs all operators of a position. A failure is the first of a device that stops and that
-  // another try does not help; what the other devices have begun by then is finished. After it the
+  // Runs all operators of a token. A failure is the first of a device that stops and that another
+  // try does not help; what the other devices have begun by then is finished. After it the
   // scheduler must not be used again.
   std::optional<EngineFailure> run_position(const PositionInputs& inputs);
+  // Runs all operators of a chunk, likewise.
+  std::optional<EngineFailure> run_chunk(const ChunkInputs& inputs);
 
  private:
+  // Operators that run together: indices in the table.
+  struct OperatorList {
+    std::uint32_t begin;
+    std::uint32_t end;
+  };
   struct OperatorState {
     std::uint32_t pending_predecessors;
     std::uint32_t incomplete_descriptors;
@@ -67,8 +86,12 @@ class OperatorScheduler {
     bool is_stopped;
   };
 
+  template <typename Visit>
+  void for_each_dependency(const Visit& visit) const;
   void build_successors(Arena& arena);
-  void start_position(const PositionInputs& inputs);
+  std::optional<EngineFailure> run(OperatorList list, std::uint64_t position,
+                                   const BlockTables& tables);
+  void start(OperatorList list);
   void issue_ready();
   bool may_start(const plan::Operator& op) const;
   bool has_room(const plan::Operator& op) const;
@@ -80,7 +103,7 @@ class OperatorScheduler {
   std::optional<EngineFailure> finish_others();
 
   PlanView plan_;
-  std::span<const plan::Operator> operators_;
+  std::span<const plan::Operator> operators_;  // the whole table
   std::span<const plan::DescriptorTemplate> descriptors_;
   EngineAccess& engines_;
   Progress* progress_;
@@ -96,12 +119,11 @@ class OperatorScheduler {
 
   std::uint32_t ready_begin_ = 0;
   std::uint32_t ready_end_ = 0;
-  std::uint32_t completed_ = 0;
+  std::uint32_t incomplete_ = 0;  // operators of the list that runs
   std::optional<EngineFailure> failure_;
   bool needs_logits_ = false;
-  std::uint64_t first_block_table_ = 0;
-  std::uint64_t block_table_stride_ = 0;
-  std::uint64_t patch_values_[4] = {};  // by PatchSource
+  BlockTables tables_;
+  std::uint64_t patch_values_[6] = {};  // by PatchSource
 };
 
 }  // namespace hpimvp::firmware

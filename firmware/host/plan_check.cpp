@@ -45,7 +45,7 @@ bool executes(plan::DeviceKind kind, plan::Engine engine) {
 
 Problem check_arrays(const PlanView& view) {
   const plan::PlanHeader& header = view.header();
-  if (!in_plan<plan::Operator>(header, header.operators_address, header.operator_count)) {
+  if (!in_plan<plan::Operator>(header, header.operators_address, view.operator_table_size())) {
     return in_header("operators lie outside the plan", header.operators_address);
   }
   if (!in_plan(header, header.descriptors_address, header.descriptor_count,
@@ -112,7 +112,7 @@ Problem check_descriptors(const PlanView& view) {
     for (std::uint32_t p = 0; p < descriptor.patch_count; ++p) {
       const plan::Patch& patch = descriptor.patches[p];
       const auto source = static_cast<std::uint32_t>(patch.source);
-      if (source < 1 || source > 3) return problem("unknown patch source", source);
+      if (source < 1 || source > 5) return problem("unknown patch source", source);
       if (patch.field_offset % 8 != 0 || patch.field_offset < 8 || patch.field_offset > 56) {
         return problem("patch of what is no 64-bit field after the header", patch.field_offset);
       }
@@ -131,8 +131,24 @@ bool patches_block_table(const PlanView& view, const plan::Operator& op) {
   return false;
 }
 
+bool allows(bool in_chunk, plan::PatchSource source) {
+  switch (source) {
+    case plan::PatchSource::kToken:
+      return !in_chunk;
+    case plan::PatchSource::kPosition:
+    case plan::PatchSource::kBlockTableAddress:
+      return true;
+    case plan::PatchSource::kChunkTokensAddress:
+    case plan::PatchSource::kChunkTokenCount:
+      return in_chunk;
+  }
+  return false;
+}
+
+// `index`: in the table of both lists.
 Problem check_operator_descriptors(const PlanView& view, std::size_t index) {
-  const plan::Operator& op = view.operators()[index];
+  const plan::Operator& op = view.operator_table()[index];
+  const bool in_chunk = index >= view.operators().size();
   const auto problem = [&](std::string_view what, std::uint64_t value) {
     return PlanProblem{what, "operator", index, value};
   };
@@ -148,6 +164,14 @@ Problem check_operator_descriptors(const PlanView& view, std::size_t index) {
     for (std::size_t e = 0; e < d; ++e) {
       if (descriptors[e].device == device) return problem("two descriptors for device", device);
     }
+    for (std::uint32_t p = 0; p < descriptors[d].patch_count; ++p) {
+      const plan::PatchSource source = descriptors[d].patches[p].source;
+      if (!allows(in_chunk, source)) {
+        return problem(in_chunk ? "patch source is only for operators of a token"
+                                : "patch source is only for operators of a chunk",
+                       static_cast<std::uint64_t>(source));
+      }
+    }
   }
   if (patches_block_table(view, op) &&
       (op.layer == plan::kNoLayer || view.header().block_tokens == 0)) {
@@ -157,10 +181,13 @@ Problem check_operator_descriptors(const PlanView& view, std::size_t index) {
 }
 
 Problem check_operators(const PlanView& view) {
-  const auto operators = view.operators();
-  if (operators.empty()) return in_header("no operators", 0);
+  const std::size_t first_of_chunk = view.operators().size();
+  if (first_of_chunk == 0) return in_header("no operators", 0);
+  const auto operators = view.operator_table();
   for (std::size_t i = 0; i < operators.size(); ++i) {
     const plan::Operator& op = operators[i];
+    const bool in_chunk = i >= first_of_chunk;
+    const std::size_t index_in_list = in_chunk ? i - first_of_chunk : i;
     const auto problem = [&](std::string_view what, std::uint64_t value) {
       return PlanProblem{what, "operator", i, value};
     };
@@ -173,11 +200,34 @@ Problem check_operators(const PlanView& view) {
       return problem("too many predecessors", op.predecessor_count);
     }
     for (std::uint32_t p = 0; p < op.predecessor_count; ++p) {
-      if (op.predecessors[p] >= i) {
+      if (op.predecessors[p] >= index_in_list) {
         return problem("a predecessor does not come before it", op.predecessors[p]);
       }
     }
+    if (in_chunk && (op.flags & plan::kFlagNeedsLogits) != 0) {
+      return problem("a chunk makes no logits", op.flags);
+    }
     if (const Problem found = check_operator_descriptors(view, i)) return found;
+  }
+  return {};
+}
+
+Problem check_chunks(const PlanView& view) {
+  const plan::PlanHeader& header = view.header();
+  if (header.chunk_operator_count == 0) {
+    if (header.chunk_tokens != 0) {
+      return in_header("chunks without operators", header.chunk_tokens);
+    }
+    if (header.chunk_least_tokens != 0) {
+      return in_header("chunks without operators", header.chunk_least_tokens);
+    }
+    return {};
+  }
+  if (header.chunk_tokens == 0 || header.chunk_tokens != header.block_tokens) {
+    return in_header("a chunk is not a KV block", header.chunk_tokens);
+  }
+  if (header.chunk_least_tokens == 0 || header.chunk_least_tokens > header.chunk_tokens) {
+    return in_header("impossible least number of tokens of a chunk", header.chunk_least_tokens);
   }
   return {};
 }
@@ -301,6 +351,7 @@ std::optional<PlanProblem> check_plan(const PlanView& view) {
   if (const Problem found = check_devices(view)) return found;
   if (const Problem found = check_descriptors(view)) return found;
   if (const Problem found = check_operators(view)) return found;
+  if (const Problem found = check_chunks(view)) return found;
   if (const Problem found = check_kv(view)) return found;
   if (const Problem found = check_vocabulary(view)) return found;
   return check_request(view);

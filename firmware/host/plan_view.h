@@ -22,8 +22,18 @@ class PlanView {
   std::span<const plan::Device> devices() const {
     return array<plan::Device>(header_->devices_address, header_->device_count);
   }
+  // Those of a token, those of a chunk, and both: what operators' numbers are indices of.
   std::span<const plan::Operator> operators() const {
-    return array<plan::Operator>(header_->operators_address, header_->operator_count);
+    return operator_table().first(header_->operator_count);
+  }
+  std::span<const plan::Operator> chunk_operators() const {
+    return operator_table().subspan(header_->operator_count);
+  }
+  std::span<const plan::Operator> operator_table() const {
+    return array<plan::Operator>(header_->operators_address, operator_table_size());
+  }
+  std::uint64_t operator_table_size() const {
+    return std::uint64_t{header_->operator_count} + header_->chunk_operator_count;
   }
   std::span<const plan::DescriptorTemplate> descriptors() const {
     return array<plan::DescriptorTemplate>(header_->descriptors_address, header_->descriptor_count);

@@ -1,5 +1,7 @@
 #include "firmware/host/request_runner.h"
 
+#include <algorithm>
+
 namespace hpimvp::firmware {
 
 RequestResult RequestRunner::run() {
@@ -16,12 +18,27 @@ bool RequestRunner::prefill() {
   const bool all_logits = has_flag(plan::kRequestAllLogits);
   const bool generates = plan_.request().output_tokens != 0;
   const auto prompt = plan_.prompt();
-  for (const std::uint32_t token : prompt.first(prompt.size() - 1)) {
+  const auto before_last = prompt.first(prompt.size() - 1);
+  // Chunks make no logits.
+  if (!all_logits && !prefill_chunks(before_last)) return false;
+  for (const std::uint32_t token : before_last.subspan(position_)) {
     if (!run_position(token, all_logits)) return false;
     if (all_logits && !predict()) return false;
   }
   if (!run_position(prompt.back(), all_logits || generates)) return false;
   return generates || !all_logits || predict();
+}
+
+// As many of the tokens as make chunks. Each begins at a multiple of chunk_tokens, because all
+// before it are full.
+bool RequestRunner::prefill_chunks(std::span<const std::uint32_t> tokens) {
+  if (plan_.chunk_operators().empty()) return true;
+  while (tokens.size() - position_ >= plan_.header().chunk_least_tokens) {
+    const std::uint64_t count =
+        std::min<std::uint64_t>(tokens.size() - position_, plan_.header().chunk_tokens);
+    if (!run_chunk(tokens.subspan(position_, count))) return false;
+  }
+  return true;
 }
 
 bool RequestRunner::generate() {
@@ -42,18 +59,35 @@ bool RequestRunner::generate() {
 }
 
 bool RequestRunner::run_position(std::uint32_t token, bool needs_logits) {
-  PositionInputs inputs = {token, position_, needs_logits, 0, 0};
-  if (parts_.cache != nullptr) {
-    if (!parts_.cache->reserve_position(position_)) return fail(Outcome::kOutOfKvBlocks, position_);
-    inputs.first_block_table = parts_.cache->table_address(0);
-    inputs.block_table_stride = parts_.cache->table_stride();
-  }
+  if (!reserve(position_)) return fail(Outcome::kOutOfKvBlocks, position_);
+  const PositionInputs inputs = {token, position_, needs_logits, block_tables()};
   if (const auto failure = parts_.scheduler.run_position(inputs)) {
     result_.failure = *failure;
     return fail(Outcome::kEngineFailure, position_);
   }
   ++position_;
   return true;
+}
+
+bool RequestRunner::run_chunk(std::span<const std::uint32_t> tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (!reserve(position_ + i)) return fail(Outcome::kOutOfKvBlocks, position_);
+  }
+  if (const auto failure = parts_.scheduler.run_chunk({tokens, position_, block_tables()})) {
+    result_.failure = *failure;
+    return fail(Outcome::kEngineFailure, position_);
+  }
+  position_ += tokens.size();
+  return true;
+}
+
+bool RequestRunner::reserve(std::uint64_t position) {
+  return parts_.cache == nullptr || parts_.cache->reserve_position(position);
+}
+
+BlockTables RequestRunner::block_tables() const {
+  if (parts_.cache == nullptr) return {};
+  return {parts_.cache->table_address(0), parts_.cache->table_stride()};
 }
 
 bool RequestRunner::predict() {

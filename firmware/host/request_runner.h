@@ -2,7 +2,8 @@
 // them.
 //
 // Prompt token i is the input at position i, generated token i at position prompt_count + i. Logits
-// are needed from the last prompt position on. The last token to be generated is not run.
+// are needed from the last prompt position on. The last token to be generated is not run. Prompt
+// tokens before the last run in chunks where the plan has operators for these (plan_format.h).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct RequestResult {
   };
 
   Outcome outcome;
-  std::uint64_t position;  // of the failure
+  std::uint64_t position;  // of the failure; of a chunk the first
   EngineFailure failure;   // kEngineFailure
 };
 
@@ -50,6 +51,10 @@ class RequestRunner {
   bool prefill();
   bool generate();
   bool run_position(std::uint32_t token, bool needs_logits);
+  bool prefill_chunks(std::span<const std::uint32_t> tokens);
+  bool run_chunk(std::span<const std::uint32_t> tokens);
+  bool reserve(std::uint64_t position);
+  BlockTables block_tables() const;
   // Marks what the logits of the position that has just run predict.
   bool predict();
   void print(std::uint32_t token);

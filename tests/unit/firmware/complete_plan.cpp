@@ -45,7 +45,7 @@ bool runs_to_its_end(const PlanView& plan, std::uint32_t seed) {
   TestMemory memory(1 << 16);
   OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
   const bool failed =
-      scheduler.run_boot_descriptors() || scheduler.run_position({0, 0, true, 0, 0});
+      scheduler.run_boot_descriptors() || scheduler.run_position({0, 0, true, {}});
   for (std::uint32_t token = 0; token < plan.model().vocabulary; ++token) plan.piece(token);
   for (const plan::Operator& op : plan.operators()) plan.operator_name(op);
   return !failed;

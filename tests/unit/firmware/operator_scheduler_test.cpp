@@ -105,7 +105,7 @@ TEST_CASE("in random graphs every operator runs once, after its predecessors") {
         ++record.completed[operation_of(descriptor)];
       };
       progress.events.clear();
-      REQUIRE_FALSE(scheduler.run_position({5, 9, needs_logits, 0, 0}));
+      REQUIRE_FALSE(scheduler.run_position({5, 9, needs_logits, {}}));
       REQUIRE(engines.is_idle());
       std::size_t with_descriptors = 0;
       for (std::uint32_t op = 0; op < count; ++op) {
@@ -127,7 +127,7 @@ TEST_CASE("independent operators are in flight together") {
   FakeEngines engines(std::vector<std::uint32_t>(6, 63), 1);
   TestMemory memory;
   OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
-  REQUIRE_FALSE(scheduler.run_position({0, 0, true, 0, 0}));
+  REQUIRE_FALSE(scheduler.run_position({0, 0, true, {}}));
   CHECK(engines.most_in_flight() == 6);
 }
 
@@ -152,7 +152,7 @@ TEST_CASE("with the serial policy an operator starts when nothing else is at wor
     RecordedProgress progress;
     TestMemory memory;
     OperatorScheduler scheduler(plan, engines, &progress, memory.arena());
-    REQUIRE_FALSE(scheduler.run_position({5, 9, true, 0, 0}));
+    REQUIRE_FALSE(scheduler.run_position({5, 9, true, {}}));
     REQUIRE(progress.events.size() == 2 * with_descriptors);
     for (std::size_t i = 0; i < progress.events.size(); i += 2) {
       const std::string& start = progress.events[i];
@@ -187,7 +187,7 @@ TEST_CASE("descriptors are the templates with what is known at run time added") 
       found = descriptor;
     };
     const auto token = static_cast<std::uint32_t>(7 + position);
-    REQUIRE_FALSE(scheduler.run_position({token, position, true, 0x8100'0000, 0x40}));
+    REQUIRE_FALSE(scheduler.run_position({token, position, true, {0x8100'0000, 0x40}}));
     Descriptor patched = expected;
     patched[0] = (expected[0] & 0xFFFFFFFF) | 0x10000;  // operator 0, with interrupt
     patched[1] += token * 100;
@@ -238,7 +238,7 @@ TEST_CASE("a device that stops is reported with the operator it stopped at") {
     engines.fails_at = {operators[bad].devices.back(), bad};
     TestMemory memory;
     OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
-    const auto failure = scheduler.run_position({0, 0, true, 0, 0});
+    const auto failure = scheduler.run_position({0, 0, true, {}});
     REQUIRE(failure);
     CHECK(failure->device == operators[bad].devices.back());
     CHECK(failure->op == bad);
@@ -277,7 +277,7 @@ TEST_CASE("a descriptor that another try helps costs nothing but time") {
     engines.on_complete = [&](std::uint32_t, const Descriptor&) { ++completed; };
     TestMemory memory;
     OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
-    REQUIRE_FALSE(scheduler.run_position({0, 0, true, 0, 0}));
+    REQUIRE_FALSE(scheduler.run_position({0, 0, true, {}}));
     CHECK(engines.retries_asked() == engines.retries_granted);
     CHECK(submitted == descriptors);  // the ring keeps what is tried again
     CHECK(completed == descriptors);
@@ -294,7 +294,7 @@ TEST_CASE("a descriptor that no try helps is reported after the last") {
   engines.retries_granted = 3;
   TestMemory memory;
   OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
-  const auto failure = scheduler.run_position({0, 0, true, 0, 0});
+  const auto failure = scheduler.run_position({0, 0, true, {}});
   REQUIRE(failure);
   CHECK(failure->device == 2);
   CHECK(failure->op == 0);
