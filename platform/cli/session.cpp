@@ -127,6 +127,7 @@ compiler::CompileRequest compile_request(const Session& session) {
   request.qkv = session.scenario.mapping.qkv;
   request.attention.allow_pipelined = session.scenario.mapping.attention_pipeline;
   request.policy = session.scenario.policy;
+  request.prefill = session.scenario.prefill;
   return request;
 }
 
