@@ -173,13 +173,20 @@ class Describer {
       }
       list.push_back(std::move(one));
     }
-    return {{"schedule_policy", policy_name(plan_.policy)}, {"operators", list}};
+    return {{"schedule_policy", policy_name(plan_.policy)},
+            {"prefill", plan_.prefill.on_tiles
+                            ? fmt::format("chunks of {} tokens on the tiles, of {} at least",
+                                          compiler::kChunkTokens, plan_.prefill.least_tokens)
+                            : "token by token: " + plan_.prefill.reason},
+            {"operators", list},
+            {"prefill_operators", prefill_operators()}};
   }
 
   Json tiling() const {
-    return {{"matrices", matrices()},      {"tables", tables()},         {"stacks", stacks()},
-            {"kv_cache", kv_cache()},      {"kv_regions", kv_regions()}, {"attention", attention()},
-            {"tile_memory", tile_memory()}};
+    return {{"matrices", matrices()},       {"tables", tables()},
+            {"stacks", stacks()},           {"kv_cache", kv_cache()},
+            {"kv_regions", kv_regions()},   {"attention", attention()},
+            {"tile_memory", tile_memory()}, {"prefill_matrices", prefill_matrices()}};
   }
 
   Json code() const {
@@ -390,12 +397,49 @@ class Describer {
     return list;
   }
 
+  // One after the other, on all tiles.
+  Json prefill_operators() const {
+    Json list = Json::array();
+    for (const compiler::PrefillOperator& op : plan_.prefill.operators) {
+      if (op.layer != plan::kNoLayer && layers_.count(op.layer) == 0) continue;
+      list.push_back({{"operator", op.name}, {"program", op.program}});
+    }
+    return list;
+  }
+
+  // What the tiles stream for a chunk.
+  Json prefill_matrices() const {
+    Json list = Json::array();
+    for (const compiler::PrefillList& matrix : plan_.prefill.lists) {
+      const GraphOperator& op = plan_.graph.operators[matrix.example];
+      std::size_t most_steps = 0;
+      std::uint64_t weight_bytes = 0;
+      std::uint64_t input_bytes = 0;
+      for (const auto& steps : matrix.steps) {
+        most_steps = std::max(most_steps, steps.size());
+        for (const compiler::MatrixStep& step : steps) {
+          weight_bytes += step.weight_bytes;
+          input_bytes += step.input_bytes;
+        }
+      }
+      list.push_back({{"matrix", operator_group(op.name)},
+                      {"shape", fmt::format("{}x{}", op.outputs, op.inputs)},
+                      {"steps_of_busiest_tile", most_steps},
+                      {"weight_bytes", weight_bytes},
+                      {"input_bytes", input_bytes}});
+    }
+    return list;
+  }
+
   std::string operators_of(const std::string& program) const {
     std::size_t count = 0;
     std::string first;
     for (const GraphOperator& op : plan_.graph.operators) {
       if (compiler::program_name(op) != program) continue;
       if (count++ == 0) first = op.name;
+    }
+    for (const compiler::PrefillOperator& op : plan_.prefill.operators) {
+      if (op.program == program && count++ == 0) first = op.name;
     }
     return count <= 1 ? first : fmt::format("{} and {} more", first, count - 1);
   }
