@@ -32,6 +32,22 @@ PlanBuilder complete_builder() {
   builder.add_operator(
       {Engine::kSramPim, {2}, {0, 1}, {{PatchSource::kBlockTableAddress, 24, 0, 1}}, 0, 1});
   builder.add_operator({Engine::kHbmPim, {1}, {2}, {}, plan::kFlagNeedsLogits});
+  builder.header.chunk_tokens = 4;
+  builder.header.chunk_least_tokens = 2;
+  builder.add_chunk_operator(
+      {Engine::kSramPim,
+       {2},
+       {},
+       {{PatchSource::kChunkTokensAddress, 16, 0, 1}, {PatchSource::kChunkTokenCount, 24, 0, 1}}});
+  builder.add_chunk_operator({Engine::kHbmPim, {0, 1}, {}, {}, 0, 1});
+  builder.add_chunk_operator({Engine::kSramPim,
+                              {2},
+                              {0, 1},
+                              {{PatchSource::kBlockTableAddress, 24, 0, 1},
+                               {PatchSource::kPosition, 8, 0, 1},
+                               {PatchSource::kChunkTokenCount, 32, 0, 1}},
+                              0,
+                              1});
   return builder;
 }
 
@@ -45,9 +61,10 @@ bool runs_to_its_end(const PlanView& plan, std::uint32_t seed) {
   TestMemory memory(1 << 16);
   OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
   const bool failed =
-      scheduler.run_boot_descriptors() || scheduler.run_position({0, 0, true, {}});
+      scheduler.run_boot_descriptors() || scheduler.run_position({0, 0, true, {}}) ||
+      (!plan.chunk_operators().empty() && scheduler.run_chunk({plan.prompt().first(1), 0, {}}));
   for (std::uint32_t token = 0; token < plan.model().vocabulary; ++token) plan.piece(token);
-  for (const plan::Operator& op : plan.operators()) plan.operator_name(op);
+  for (const plan::Operator& op : plan.operator_table()) plan.operator_name(op);
   return !failed;
 }
 

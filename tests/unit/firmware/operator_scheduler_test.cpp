@@ -46,6 +46,20 @@ PlanBuilder::Operator random_operator(std::mt19937& random, std::uint32_t index)
   return op;
 }
 
+// Chunks of four tokens; operators are yet to be added.
+void allow_chunks(PlanBuilder& builder) {
+  builder.header.block_tokens = 4;
+  builder.header.block_bytes = 1024;
+  builder.header.chunk_tokens = 4;
+  builder.header.chunk_least_tokens = 1;
+}
+
+PlanBuilder::Operator random_chunk_operator(std::mt19937& random, std::uint32_t index) {
+  PlanBuilder::Operator op = random_operator(random, index);
+  op.flags = 0;
+  return op;
+}
+
 // Follows a run: what was submitted and completed, in which order.
 struct RunRecord {
   std::map<std::uint32_t, std::multiset<std::uint32_t>> submitted;  // operator -> devices
@@ -59,11 +73,17 @@ TEST_CASE("in random graphs every operator runs once, after its predecessors") {
   for (int round = 0; round < 300; ++round) {
     PlanBuilder builder(3, 10);
     add_machine(builder);
-    std::vector<PlanBuilder::Operator> operators;
-    const std::uint32_t count = 1 + random() % 60;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      operators.push_back(random_operator(random, i));
-      builder.add_operator(operators.back());
+    allow_chunks(builder);
+    std::vector<PlanBuilder::Operator> of_token;
+    std::vector<PlanBuilder::Operator> of_chunk;
+    const std::uint32_t most = 1 + random() % 60;
+    for (std::uint32_t i = 0; i < most; ++i) {
+      of_token.push_back(random_operator(random, i));
+      builder.add_operator(of_token.back());
+    }
+    for (std::uint32_t i = 0; i < 1 + most / 2; ++i) {
+      of_chunk.push_back(random_chunk_operator(random, i));
+      builder.add_chunk_operator(of_chunk.back());
     }
     const PlanView plan = builder.build();
     REQUIRE_FALSE(check_plan(plan));
@@ -74,14 +94,19 @@ TEST_CASE("in random graphs every operator runs once, after its predecessors") {
     TestMemory memory;
     OperatorScheduler scheduler(plan, engines, &progress, memory.arena());
 
-    for (int position = 0; position < 4; ++position) {
+    for (int step = 0; step < 6; ++step) {
+      const bool is_chunk = random() % 2 == 0;
+      const std::vector<PlanBuilder::Operator>& operators = is_chunk ? of_chunk : of_token;
+      const std::size_t first = is_chunk ? of_token.size() : 0;
+      const std::size_t count = operators.size();
       const bool needs_logits = random() % 2 == 0;
       const auto is_run = [&](std::uint32_t op) {
         return needs_logits || (operators[op].flags & plan::kFlagNeedsLogits) == 0;
       };
       RunRecord record;
       engines.on_submit = [&](std::uint32_t device, const Descriptor& descriptor) {
-        const std::uint32_t op = operation_of(descriptor);
+        REQUIRE(operation_of(descriptor) >= first);
+        const auto op = static_cast<std::uint32_t>(operation_of(descriptor) - first);
         REQUIRE(op < count);
         REQUIRE(is_run(op));
         REQUIRE((descriptor[0] >> 16 & 1) == 1);  // interrupts at completion
@@ -102,10 +127,12 @@ TEST_CASE("in random graphs every operator runs once, after its predecessors") {
         }
       };
       engines.on_complete = [&](std::uint32_t /*device*/, const Descriptor& descriptor) {
-        ++record.completed[operation_of(descriptor)];
+        ++record.completed[static_cast<std::uint32_t>(operation_of(descriptor) - first)];
       };
       progress.events.clear();
-      REQUIRE_FALSE(scheduler.run_position({5, 9, needs_logits, {}}));
+      const auto failure = is_chunk ? scheduler.run_chunk({plan.prompt(), 0, {}})
+                                    : scheduler.run_position({5, 9, needs_logits, {}});
+      REQUIRE_FALSE(failure);
       REQUIRE(engines.is_idle());
       std::size_t with_descriptors = 0;
       for (std::uint32_t op = 0; op < count; ++op) {
@@ -196,6 +223,68 @@ TEST_CASE("descriptors are the templates with what is known at run time added") 
     patched[7] += 0x8100'0080;
     CHECK(found == patched);
   }
+}
+
+TEST_CASE("descriptors of a chunk get its first position, its tokens and how many there are") {
+  PlanBuilder builder(3, 10);
+  add_machine(builder);
+  allow_chunks(builder);
+  builder.prompt = {4, 5, 6, 7, 8, 9};
+  builder.add_operator({Engine::kDma, {5}, {}, {{PatchSource::kToken, 8, 0, 1}}});
+  builder.add_chunk_operator({Engine::kDma, {5}, {}, {}});
+  const std::vector<plan::Patch> patches = {{PatchSource::kChunkTokensAddress, 16, 0, 1},
+                                            {PatchSource::kChunkTokenCount, 24, 0, 0x100},
+                                            {PatchSource::kPosition, 40, 0, 64},
+                                            {PatchSource::kBlockTableAddress, 48, 0, 1}};
+  builder.add_chunk_operator({Engine::kSramPim, {kStacks}, {0}, patches, 0, 2});
+  const PlanView plan = builder.build();
+  REQUIRE_FALSE(check_plan(plan));
+  FakeEngines engines(std::vector<std::uint32_t>(6, 63), 1);
+  std::vector<Descriptor> found;
+  engines.on_submit = [&](std::uint32_t, const Descriptor& descriptor) {
+    found.push_back(descriptor);
+  };
+  TestMemory memory;
+  RecordedProgress progress;
+  OperatorScheduler scheduler(plan, engines, &progress, memory.arena());
+
+  for (const std::uint32_t count : {4u, 2u}) {
+    found.clear();
+    progress.events.clear();
+    const std::uint64_t position = 4 - count;
+    const auto tokens = plan.prompt().subspan(position, count);
+    REQUIRE_FALSE(scheduler.run_chunk({tokens, position, {0x8100'0000, 0x40}}));
+    REQUIRE(found.size() == 2);
+    Descriptor expected;
+    std::memcpy(expected.data(), plan.descriptors()[2].descriptor, sizeof expected);
+    expected[0] = (expected[0] & 0xFFFFFFFF) | (std::uint64_t{2} << 32) | 0x10000;
+    expected[2] += plan.request().prompt_address + 4 * position;
+    expected[3] += count * 0x100;
+    expected[5] += position * 64;
+    expected[6] += 0x8100'0080;
+    CHECK(operation_of(found[0]) == 1);
+    CHECK(found[1] == expected);
+    CHECK(progress.events == std::vector<std::string>{"start 1", "end 1", "start 2", "end 2"});
+  }
+}
+
+TEST_CASE("a device that stops in a chunk is reported with the operator's number in the table") {
+  PlanBuilder builder(3, 10);
+  add_machine(builder);
+  allow_chunks(builder);
+  for (std::uint32_t i = 0; i < 3; ++i) builder.add_operator({Engine::kDma, {5}, {}, {}});
+  builder.add_chunk_operator({Engine::kHbmPim, {0, 1}, {}, {}});
+  builder.add_chunk_operator({Engine::kHbmPim, {0, 1}, {0}, {}});
+  const PlanView plan = builder.build();
+  FakeEngines engines(std::vector<std::uint32_t>(6, 3), 1);
+  engines.fails_at = {1, 4};
+  TestMemory memory;
+  OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
+  REQUIRE_FALSE(scheduler.run_position({0, 0, true, {}}));
+  const auto failure = scheduler.run_chunk({plan.prompt(), 0, {}});
+  REQUIRE(failure);
+  CHECK(failure->device == 1);
+  CHECK(failure->op == 4);
 }
 
 TEST_CASE("boot descriptors run one after the other, for no operator") {

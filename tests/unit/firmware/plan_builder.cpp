@@ -35,6 +35,17 @@ void PlanBuilder::add_boot_descriptor(std::uint32_t device) {
 
 std::uint32_t PlanBuilder::add_operator(const Operator& op) {
   const auto index = static_cast<std::uint32_t>(operators_.size());
+  operators_.push_back(make_operator(op, "operator" + std::to_string(index)));
+  return index;
+}
+
+std::uint32_t PlanBuilder::add_chunk_operator(const Operator& op) {
+  const auto index = static_cast<std::uint32_t>(chunk_operators_.size());
+  chunk_operators_.push_back(make_operator(op, "chunk" + std::to_string(index)));
+  return index;
+}
+
+plan::Operator PlanBuilder::make_operator(const Operator& op, const std::string& name) {
   plan::Operator entry = {};
   entry.engine = op.engine;
   entry.kind = plan::OperatorKind::kNorm;
@@ -45,19 +56,28 @@ std::uint32_t PlanBuilder::add_operator(const Operator& op) {
   entry.first_descriptor = static_cast<std::uint32_t>(descriptors_.size());
   entry.descriptor_count = static_cast<std::uint32_t>(op.devices.size());
   entry.name_offset = static_cast<std::uint32_t>(strings_.size());
-  strings_ += "operator" + std::to_string(index) + '\0';
-  operators_.push_back(entry);
+  strings_ += name + '\0';
   for (const std::uint32_t device : op.devices) {
     plan::DescriptorTemplate descriptor = {};
     descriptor.device = device;
     descriptor.patch_count = static_cast<std::uint32_t>(op.patches.size());
     std::copy(op.patches.begin(), op.patches.end(), descriptor.patches);
     for (std::size_t i = 0; i < sizeof descriptor.descriptor; ++i) {
-      descriptor.descriptor[i] = static_cast<std::uint8_t>(index * 3 + device * 5 + i);
+      descriptor.descriptor[i] =
+          static_cast<std::uint8_t>(entry.first_descriptor * 3 + device * 5 + i);
     }
     descriptors_.push_back(descriptor);
   }
-  return index;
+  return entry;
+}
+
+std::vector<plan::Operator> PlanBuilder::operator_table() const {
+  std::vector<plan::Operator> table = operators_;
+  table.insert(table.end(), chunk_operators_.begin(), chunk_operators_.end());
+  for (plan::Operator& op : table) {
+    op.first_descriptor += static_cast<std::uint32_t>(boot_descriptors_.size());
+  }
+  return table;
 }
 
 template <typename T>
@@ -72,10 +92,7 @@ std::uint64_t PlanBuilder::append(const std::vector<T>& values) {
 PlanView PlanBuilder::build() {
   std::vector<plan::DescriptorTemplate> descriptors = boot_descriptors_;
   descriptors.insert(descriptors.end(), descriptors_.begin(), descriptors_.end());
-  std::vector<plan::Operator> operators = operators_;
-  for (plan::Operator& op : operators) {
-    op.first_descriptor += static_cast<std::uint32_t>(boot_descriptors_.size());
-  }
+  const std::vector<plan::Operator> operators = operator_table();
   std::vector<std::uint32_t> offsets = {0};
   std::string text;
   for (const std::string& piece : pieces) {
@@ -93,7 +110,8 @@ PlanView PlanBuilder::build() {
   used_bytes_ = sizeof header;
 
   header.device_count = static_cast<std::uint32_t>(devices_.size());
-  header.operator_count = static_cast<std::uint32_t>(operators.size());
+  header.operator_count = static_cast<std::uint32_t>(operators_.size());
+  header.chunk_operator_count = static_cast<std::uint32_t>(chunk_operators_.size());
   header.descriptor_count = static_cast<std::uint32_t>(descriptors.size());
   header.boot_descriptor_count = static_cast<std::uint32_t>(boot_descriptors_.size());
   header.devices_address = append(devices_);

@@ -29,6 +29,9 @@ class PlanBuilder {
   std::uint32_t add_device(plan::DeviceKind kind, std::uint32_t index);
   void add_boot_descriptor(std::uint32_t device);
   std::uint32_t add_operator(const Operator& op);
+  // Of a chunk, with predecessors among these; returns the index among these. `header` says how
+  // large chunks are.
+  std::uint32_t add_chunk_operator(const Operator& op);
 
   // Lays everything out; the plan stays valid until the next call. At least 4 KiB of this process's
   // memory follow it.
@@ -51,11 +54,14 @@ class PlanBuilder {
  private:
   template <typename T>
   std::uint64_t append(const std::vector<T>& values);
+  std::vector<plan::Operator> operator_table() const;
+  plan::Operator make_operator(const Operator& op, const std::string& name);
 
   std::vector<plan::Device> devices_;
   std::vector<plan::DescriptorTemplate> boot_descriptors_;
   std::vector<plan::DescriptorTemplate> descriptors_;
   std::vector<plan::Operator> operators_;
+  std::vector<plan::Operator> chunk_operators_;
   std::string strings_;
   std::vector<std::uint64_t> memory_;
   std::size_t used_bytes_ = 0;

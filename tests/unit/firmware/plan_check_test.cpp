@@ -57,7 +57,7 @@ TEST_CASE("each damage to a plan is found and named") {
       {"descriptors lie outside", [](auto& h) { h.descriptors_address += 4; }},
       {"KV regions lie outside", [](auto& h) { h.kv_region_count = 0x1000000; }},
       {"strings lie outside", [](auto& h) { h.strings_address -= 0x100000; }},
-      {"more boot descriptors", [](auto& h) { h.boot_descriptor_count = 7; }},
+      {"more boot descriptors", [](auto& h) { h.boot_descriptor_count = 11; }},
       {"no operators (0)", [](auto& h) { h.operator_count = 0; }},
       {"device 3: has no register address", [&](auto& h) { device(h, 3).register_address = 0; }},
       {"device 2: takes commands and has no interrupt",
@@ -84,8 +84,8 @@ TEST_CASE("each damage to a plan is found and named") {
       {"operator 1: too many predecessors (7)", [&](auto& h) { op(h, 1).predecessor_count = 7; }},
       {"operator 2: a predecessor does not come before it (2)",
        [&](auto& h) { op(h, 2).predecessors[1] = 2; }},
-      {"operator 1: descriptors are not in the table (5)",
-       [&](auto& h) { op(h, 1).first_descriptor = 5; }},
+      {"operator 1: descriptors are not in the table (9)",
+       [&](auto& h) { op(h, 1).first_descriptor = 9; }},
       {"operator 1: descriptors are not in the table (4294967295)",
        [&](auto& h) { op(h, 1).first_descriptor = 0xFFFFFFFF; }},
       {"operator 0: engine is not that of its device (3)",
@@ -95,6 +95,43 @@ TEST_CASE("each damage to a plan is found and named") {
        [&](auto& h) { op(h, 2).layer = plan::kNoLayer; }},
       {"operator 2: uses a block table, and its layer has none",
        [](auto& h) { h.block_tokens = 0; }},
+      {"operators lie outside", [](auto& h) { h.chunk_operator_count = 0xFFFFFFFF; }},
+      {"operator 0: patch source is only for operators of a chunk (5)",
+       [&](auto& h) { descriptor(h, 1).patches[0].source = PatchSource::kChunkTokenCount; }},
+      {"operator 0: patch source is only for operators of a chunk (4)",
+       [&](auto& h) { descriptor(h, 1).patches[0].source = PatchSource::kChunkTokensAddress; }},
+      {"operator 4: patch source is only for operators of a token (1)",
+       [&](auto& h) { descriptor(h, 6).patches[1].source = PatchSource::kToken; }},
+      {"operator 5: unknown engine (4)",
+       [&](auto& h) { op(h, 5).engine = static_cast<Engine>(4); }},
+      {"operator 5: no such layer (2)", [&](auto& h) { op(h, 5).layer = 2; }},
+      {"operator 4: a predecessor does not come before it (0)",
+       [&](auto& h) { op(h, 4).predecessor_count = 1; }},
+      {"operator 6: a predecessor does not come before it (2)",
+       [&](auto& h) { op(h, 6).predecessors[1] = 2; }},
+      {"operator 6: too many predecessors (8)", [&](auto& h) { op(h, 6).predecessor_count = 8; }},
+      {"operator 5: a chunk makes no logits (1)",
+       [&](auto& h) { op(h, 5).flags = plan::kFlagNeedsLogits; }},
+      {"operator 5: two descriptors for device (0)", [&](auto& h) { descriptor(h, 8).device = 0; }},
+      {"operator 4: engine is not that of its device (2)",
+       [&](auto& h) { op(h, 4).engine = Engine::kDma; }},
+      {"operator 6: descriptors are not in the table (10)",
+       [&](auto& h) { op(h, 6).first_descriptor = 10; }},
+      {"operator 6: uses a block table, and its layer has none",
+       [&](auto& h) { op(h, 6).layer = plan::kNoLayer; }},
+      {"chunks without operators (4)", [](auto& h) { h.chunk_operator_count = 0; }},
+      {"chunks without operators (2)",
+       [](auto& h) {
+         h.chunk_operator_count = 0;
+         h.chunk_tokens = 0;
+       }},
+      {"a chunk is not a KV block (3)", [](auto& h) { h.chunk_tokens = 3; }},
+      {"a chunk is not a KV block (0)", [](auto& h) { h.chunk_tokens = 0; }},
+      {"a chunk is not a KV block (4)", [](auto& h) { h.block_tokens = 5; }},
+      {"impossible least number of tokens of a chunk (0)",
+       [](auto& h) { h.chunk_least_tokens = 0; }},
+      {"impossible least number of tokens of a chunk (5)",
+       [](auto& h) { h.chunk_least_tokens = 5; }},
       {"KV blocks are smaller than what they hold (31)", [](auto& h) { h.block_bytes = 31; }},
       {"KV region 1: overlaps KV region (0)",
        [&](auto& h) { region(h, 1).address = 0x10'0000'0010; }},
@@ -136,6 +173,20 @@ TEST_CASE("each damage to a plan is found and named") {
     text << *problem;
     CHECK(text.text.substr(0, damage.text.size()) == damage.text);
   }
+}
+
+TEST_CASE("a plan without chunks is good, and so is any least size of one") {
+  PlanBuilder builder = complete_builder();
+  for (const std::uint32_t least : {1u, 4u}) {
+    builder.header.chunk_least_tokens = least;
+    CHECK_FALSE(check_everything(builder.build()));
+  }
+  const PlanView plan = builder.build();
+  builder.built_header().chunk_operator_count = 0;
+  builder.built_header().chunk_tokens = 0;
+  builder.built_header().chunk_least_tokens = 0;
+  CHECK_FALSE(check_everything(plan));
+  CHECK(plan.chunk_operators().empty());
 }
 
 TEST_CASE("prompt and output may fill the model's positions") {
