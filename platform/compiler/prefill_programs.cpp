@@ -111,11 +111,12 @@ class MatrixEmitter : Emitter {
     program_.move(kStep, kNextStep);
     program_.move(kIndex, kNext);
     sync(kSyncTransfer | kSyncTensor);
+    multiply();
     op(kAddi, {kNext, kIndex, 1});
     op(kBgeu, {kNext, kCount, last});
     op(kJal, {kReturn, fetch});
     program_.bind(last);
-    multiply();
+    store_last();
     op(kBltu, {kNext, kCount, loop});
     program_.bind(done);
     op(kHalt, {});
@@ -149,6 +150,7 @@ class MatrixEmitter : Emitter {
     kSource,
     kBytes,
     kFlags,
+    kOutputs,
     kC,
   };
   static_assert(kC < sram_pim::kScalarRegisters);
@@ -183,6 +185,7 @@ class MatrixEmitter : Emitter {
   // Begins to load what step kNext needs, and makes kNextStep point at it.
   void emit_fetch(Label entry) {
     const Label present = program_.label("step_present");
+    const Label free = program_.label();
     const Label no_weights = program_.label();
     const Label no_inputs = program_.label();
     program_.bind(entry);
@@ -199,6 +202,12 @@ class MatrixEmitter : Emitter {
     op(kXldc, {kNextStep, kSource, kBytes});
     sync(kSyncTransfer);
     program_.bind(present);
+    load_word(kA, kNextStep, offsetof(MatrixStep, flags));
+    set(kBytes, MatrixStep::kAfter);
+    op(kAnd, {kA, kA, kBytes});
+    op(kBeq, {kA, 0, free});
+    sync(kSyncTensor);
+    program_.bind(free);
     load_word(kBytes, kNextStep, offsetof(MatrixStep, weight_bytes));
     op(kBeq, {kBytes, 0, no_weights});
     load_word(kA, kNextStep, offsetof(MatrixStep, base));
@@ -226,11 +235,10 @@ class MatrixEmitter : Emitter {
     const Label distances = program_.label();
     const Label start = program_.label("start_sum");
     const Label multiplied = program_.label();
-    const Label stored = program_.label();
     load_word(kFlags, kStep, offsetof(MatrixStep, flags));
-    load_word(kA, kStep, offsetof(MatrixStep, outputs));
+    load_word(kOutputs, kStep, offsetof(MatrixStep, outputs));
     load_word(kB, kStep, offsetof(MatrixStep, inputs));
-    op(kTcuCfg, {kA, kB, kTokens});
+    op(kTcuCfg, {kOutputs, kB, kTokens});
     set(kC, MatrixStep::kBias);
     op(kAnd, {kC, kC, kFlags});
     op(kBeq, {kC, 0, rows});
@@ -250,25 +258,25 @@ class MatrixEmitter : Emitter {
     program_.bind(start);
     op(kTcuWs, {kC, kSource, kB});
     program_.bind(multiplied);
-    set(kBytes, MatrixStep::kStore);
-    op(kAnd, {kBytes, kBytes, kFlags});
-    op(kBeq, {kBytes, 0, stored});
-    store();
-    program_.bind(stored);
   }
   static_assert(MatrixStep::kBias == 2);
 
-  // The outputs at kC, kA of them.
-  void store() {
+  // If that was the last step of its outputs: kOutputs of them, at kC.
+  void store_last() {
+    const Label stored = program_.label();
+    set(kBytes, MatrixStep::kStore);
+    op(kAnd, {kBytes, kBytes, kFlags});
+    op(kBeq, {kBytes, 0, stored});
     sync(kSyncTensor);
     set(kB, memory_.results);
-    op(kMul, {kBytes, kA, kTokens});
+    op(kMul, {kBytes, kOutputs, kTokens});
     op(kVcStoH, {kB, kC, kBytes});
     sync(kSyncVector);
     load_word(kSource, kStep, offsetof(MatrixStep, result_offset));
     op(kAdd, {kSource, kSource, kResult});
-    op(kMul, {kBytes, kA, kTokenBytes});
+    op(kMul, {kBytes, kOutputs, kTokenBytes});
     op(kXsta, {kB, kSource, kBytes});
+    program_.bind(stored);
   }
 
   std::uint64_t row_bytes_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 
 namespace hpimvp::compiler {
 namespace {
@@ -40,8 +41,7 @@ class StepList {
     load_weights(product, step);
     if ((product.flags & MatrixStep::kBias) == 0) {
       load_inputs(product, step);
-      step.w = memory_.inputs[input_buffer_] +
-               (product.first_input - product.first_loaded) * kFeatureBytes;
+      step.w = inputs_at_ + (product.first_input - product.first_loaded) * kFeatureBytes;
     } else {
       step.w = ones_;
     }
@@ -49,7 +49,7 @@ class StepList {
     step.c = memory_.sums + product.first_sum * kStatisticBytes;
     step.outputs = product.outputs;
     step.inputs = product.inputs;
-    step.flags = product.flags;
+    step.flags |= product.flags;
     step.base = product.base;
     step.result_offset = product.first_output * kFeatureBytes;
     steps_.push_back(step);
@@ -73,10 +73,14 @@ class StepList {
     const Piece piece = {0, product.first_loaded, product.inputs_loaded};
     if (piece == loaded_inputs_) return;
     loaded_inputs_ = piece;
-    input_buffer_ ^= 1;
     step.input_address = inputs_ + std::uint64_t{product.first_loaded} * kFeatureBytes;
     step.input_bytes = product.inputs_loaded * kFeatureBytes;
-    step.input_buffer = memory_.inputs[input_buffer_];
+    const bool took_both = takes_both_;
+    takes_both_ = step.input_bytes > memory_.inputs[1] - memory_.inputs[0];
+    if (took_both || takes_both_) step.flags |= MatrixStep::kAfter;
+    input_buffer_ = takes_both_ ? 0 : input_buffer_ ^ 1;
+    inputs_at_ = memory_.inputs[input_buffer_];
+    step.input_buffer = inputs_at_;
   }
 
   struct Piece {
@@ -92,6 +96,8 @@ class StepList {
   std::uint64_t inputs_;
   std::uint32_t weight_buffer_ = 0;
   std::uint32_t input_buffer_ = 0;
+  std::uint32_t inputs_at_ = 0;
+  bool takes_both_ = false;  // input buffers
   Piece weights_;
   Piece loaded_inputs_;
   std::vector<MatrixStep> steps_;
@@ -161,35 +167,36 @@ class StepBuilder {
     list.add(product);
   }
 
+  // Units whose weights begin at the same column of a DRAM row take the same inputs at each row: a
+  // tile does several of them at once.
   void build_rows() {
-    const std::uint32_t slots = kUnitOutputs / per_slot_;
-    std::uint32_t rounds = 0;
+    std::map<std::uint32_t, std::vector<Unit>> by_column;
     for (const GemvSlice* slice : by_rows_) {
-      rounds = std::max(rounds, (slots_of(*slice) + pseudo_channels_ - 1) / pseudo_channels_);
+      const std::uint32_t chunks = layout_of(*slice).chunks();
+      for (std::uint32_t slot = 0; slot < slots_of(*slice); slot += kUnitOutputs / per_slot_) {
+        const std::uint32_t round = slot / pseudo_channels_;
+        by_column[std::uint64_t{round} * chunks % columns_].push_back({slice, slot});
+      }
     }
-    // Units of a round take the same inputs from the same columns: a tile does several at once.
     std::size_t next = 0;
-    for (std::uint32_t round = 0; round < rounds; ++round) {
-      std::vector<std::vector<Unit>> units(lists_.size());
-      for (const GemvSlice* slice : by_rows_) {
-        const std::uint32_t end = std::min(slots_of(*slice), (round + 1) * pseudo_channels_);
-        for (std::uint32_t slot = round * pseudo_channels_; slot < end; slot += slots) {
-          units[next++ % lists_.size()].push_back({slice, slot});
-        }
-      }
-      for (std::size_t tile = 0; tile < lists_.size(); ++tile) {
-        const std::size_t together = memory_.outputs_held / kUnitOutputs;
-        for (std::size_t first = 0; first < units[tile].size(); first += together) {
-          const std::size_t last = std::min(units[tile].size(), first + together);
-          add_round(lists_[tile], round,
-                    {units[tile].begin() + static_cast<std::ptrdiff_t>(first),
-                     units[tile].begin() + static_cast<std::ptrdiff_t>(last)});
-        }
-      }
+    for (const auto& [column, units] : by_column) {
+      std::vector<std::vector<Unit>> shares(lists_.size());
+      for (const Unit& unit : units) shares[next++ % lists_.size()].push_back(unit);
+      for (std::size_t tile = 0; tile < lists_.size(); ++tile)
+        add_units(lists_[tile], shares[tile]);
     }
   }
 
-  void add_round(StepList& list, std::uint32_t round, std::vector<Unit> units) {
+  void add_units(StepList& list, const std::vector<Unit>& units) {
+    const std::size_t together = memory_.outputs_held / kUnitOutputs;
+    for (std::size_t first = 0; first < units.size(); first += together) {
+      const std::size_t last = std::min(units.size(), first + together);
+      add_group(list, {units.begin() + static_cast<std::ptrdiff_t>(first),
+                       units.begin() + static_cast<std::ptrdiff_t>(last)});
+    }
+  }
+
+  void add_group(StepList& list, std::vector<Unit> units) {
     for (std::size_t i = 0; i < units.size(); ++i) {
       units[i].first_sum = static_cast<std::uint32_t>(i) * kUnitOutputs;
     }
@@ -201,12 +208,18 @@ class StepBuilder {
       }
     }
     const WeightLayout layout = layout_of(*units.front().slice);
+    const auto first_row = [&](const Unit& unit) {
+      const std::uint64_t round = unit.slot / pseudo_channels_;
+      return static_cast<std::uint32_t>(round * layout.chunks() / columns_);
+    };
+    const std::uint32_t round = units.front().slot / pseudo_channels_;
     layout.for_each_run(
         round, 0, layout.chunks(),
         [&](std::uint32_t, std::uint32_t row, std::uint32_t column, std::uint32_t chunk,
             std::uint32_t count) {
           for (const Unit& unit : units) {
-            Product product = product_of(*unit.slice, unit.slot % pseudo_channels_, row, 0);
+            Product product = product_of(*unit.slice, unit.slot % pseudo_channels_,
+                                         row + first_row(unit) - first_row(units.front()), 0);
             set_inputs(product, chunk, count);
             product.first_loaded = product.first_input;
             product.inputs_loaded = product.inputs;
@@ -245,6 +258,8 @@ class StepBuilder {
                i * per_slot_);
     }
     const WeightLayout layout = layout_of(slice);
+    const bool adjacent = memory_.inputs[1] == memory_.inputs[0] + row_bytes_ / 2 * kFeatureBytes;
+    const std::uint32_t most_chunks = adjacent ? 2 * columns_ : columns_;
     for (std::uint32_t index = 0; index < pseudo_channels_; ++index) {
       const WeightLayout::Share share = layout.share(index);
       if (share.chunks == 0) break;
@@ -257,7 +272,7 @@ class StepBuilder {
               Product product = product_of(slice, index, row, column);
               product.weight_bytes = per_slot_ * row_bytes_;
               set_inputs(product, share.first_chunk + chunk, count);
-              if (share.chunks <= columns_) {  // the share as a whole, for all slots
+              if (share.chunks <= most_chunks) {  // the share as a whole, for all slots
                 set_loaded(product, share.first_chunk, share.chunks);
               } else {
                 product.first_loaded = product.first_input;

@@ -28,6 +28,7 @@ struct MatrixStep {
   static constexpr std::uint32_t kStart = 1;  // the first of its outputs: do not accumulate
   static constexpr std::uint32_t kBias = 2;   // A is one column of biases
   static constexpr std::uint32_t kStore = 4;  // the last of its outputs
+  static constexpr std::uint32_t kAfter = 8;  // what it loads overwrites what the step before reads
 
   std::uint64_t weight_offset = 0;  // from the base
   std::uint64_t input_address = 0;
