@@ -217,20 +217,26 @@ void load(const Session& session, hpim::HpimMachine& machine) {
 
 std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan) {
   std::vector<output::OperatorInfo> infos;
-  for (const compiler::GraphOperator& one : plan.graph.operators) {
+  const auto add = [&infos](const auto& one) {
     output::OperatorInfo info{one.name, kind_name(one.kind), std::nullopt};
     if (one.layer != plan::kNoLayer) info.layer = one.layer;
     infos.push_back(std::move(info));
-  }
+  };
+  for (const compiler::GraphOperator& one : plan.graph.operators) add(one);
+  for (const compiler::PrefillOperator& one : plan.prefill.operators) add(one);
   return infos;
 }
 
 std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t index) {
-  if (index >= plan.graph.operators.size()) return std::to_string(index);
-  const compiler::GraphOperator& one = plan.graph.operators[index];
-  std::string text = fmt::format("{} \"{}\"", index, one.name);
-  if (one.layer != plan::kNoLayer) text += fmt::format(" of layer {}", one.layer);
-  return text;
+  const auto text = [index](const auto& one) {
+    return fmt::format("{} \"{}\"", index, one.name) +
+           (one.layer == plan::kNoLayer ? "" : fmt::format(" of layer {}", one.layer));
+  };
+  const std::size_t of_token = plan.graph.operators.size();
+  if (index < of_token) return text(plan.graph.operators[index]);
+  const std::size_t in_chunk = index - of_token;
+  if (in_chunk < plan.prefill.operators.size()) return text(plan.prefill.operators[in_chunk]);
+  return std::to_string(index);
 }
 
 std::vector<output::ProfiledOperator> profiled_operators(const compiler::CompiledPlan& plan) {

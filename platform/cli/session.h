@@ -62,13 +62,13 @@ void write_weights(const Session& session, const compiler::PayloadSink& sink);
 // Puts firmware, plan and (in functional mode) weights into the machine.
 void load(const Session& session, hpim::HpimMachine& machine);
 
-// The operators of the plan as results call them.
+// The operators of the plan as results call them: those of a token, then those of a chunk.
 std::vector<output::OperatorInfo> operator_infos(const compiler::CompiledPlan& plan);
 
 // What a message calls an operator of the plan: '12 "attention" of layer 3'.
 std::string operator_text(const compiler::CompiledPlan& plan, std::uint32_t index);
 
-// The same for OperatorProfile.
+// Those of a token for OperatorProfile: it looks at what comes after the prompt.
 std::vector<output::ProfiledOperator> profiled_operators(const compiler::CompiledPlan& plan);
 
 }  // namespace hpimvp::cli
