@@ -321,10 +321,8 @@ class Describer {
                         {"outputs", range(slice.first_output, slice.outputs)},
                         {"rows_of_banks", range(slice.weight_row, slice.weight_rows)},
                         {"among_pseudo_channels", slicing_name(slice.slicing)},
-                        {"bias", gemv.bias_address == 0
-                                     ? std::string("none")
-                                     : hexadecimal(gemv.bias_address +
-                                                   std::uint64_t{slice.first_output} * 2)}});
+                        {"bias", slice.bias_address == 0 ? std::string("none")
+                                                         : hexadecimal(slice.bias_address)}});
       }
     }
     return list;

@@ -53,8 +53,7 @@ const Tensor& table_tensor(const ModelWeights& weights, const TablePlacement& ta
     case TableKind::kVector:
       return norm_weights(weights, table.weights).weight;
     case TableKind::kBias:
-      return is_norm(table.weights.role) ? norm_weights(weights, table.weights).bias
-                                         : linear_weights(weights, table.weights).bias;
+      return norm_weights(weights, table.weights).bias;
     case TableKind::kRope:
       break;
   }
@@ -90,6 +89,16 @@ void write_gemv(const CompiledPlan& plan, const hbm_pim::StackMap& map, const Ge
                            sink(base + offset, {reinterpret_cast<const std::byte*>(data), size});
                          });
     }
+  }
+}
+
+void write_gemv_bias(const GemvPlacement& gemv, const Tensor& tensor, const PayloadSink& sink) {
+  check_shape(tensor, 1, gemv.outputs, gemv.weights);
+  std::vector<std::uint16_t> row(gemv.outputs);
+  tensor.read_row_fp16(0, row);
+  for (const GemvSlice& slice : gemv.slices) {
+    sink(slice.bias_address,
+         std::as_bytes(std::span(row).subspan(slice.first_output, slice.outputs)));
   }
 }
 
@@ -133,8 +142,13 @@ void write_payload(const CompiledPlan& plan, const ModelWeights& weights, const 
                               hbm_pim::BitFieldMapping(device.organisation, plan.machine.mapping));
   for (const GemvPlacement& gemv : plan.placement.gemvs) {
     write_gemv(plan, map, gemv, gemv_tensor(weights, gemv.weights), sink);
+    if (gemv.has_bias()) {
+      write_gemv_bias(gemv, linear_weights(weights, gemv.weights).bias, sink);
+    }
   }
   for (const TablePlacement& table : plan.placement.tables) {
+    const bool with_matrix = table.kind == TableKind::kBias && !is_norm(table.weights.role);
+    if (with_matrix) continue;
     if (table.kind != TableKind::kRope) {
       write_table(table, table_tensor(weights, table), sink);
       continue;

@@ -118,7 +118,7 @@ class Placer {
       note_overflow(stack, op.weights);
       gemv.slices.push_back({stack, static_cast<std::uint32_t>(first), outputs,
                              static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows),
-                             slicing, decision});
+                             slicing, decision, 0});
       placement_.stacks[stack].weight_bytes += std::uint64_t{outputs} * op.inputs * 2;
       first += outputs;
     }
@@ -140,7 +140,7 @@ class Placer {
     return address;
   }
 
-  // Small vectors; those of a layer stand in the same stack, the layers take turns.
+  // Small vectors; the norms' of a layer stand in the same stack, the layers take turns.
   void place_vectors() {
     for (const GraphOperator& op : graph_.operators) {
       const std::uint32_t stack =
@@ -148,12 +148,14 @@ class Placer {
       if (op.norm && *op.norm != NormMode::kAdd) {
         add_table(op.weights, TableKind::kVector, stack, 1, config_.hidden * 2);
         if (op.has_bias) add_table(op.weights, TableKind::kBias, stack, 1, config_.hidden * 2);
-      } else if (op.annotation == OperatorClass::kGemv && op.has_bias) {
-        add_table(op.weights, TableKind::kBias, stack, 1, op.outputs * 2);
       }
     }
     for (GemvPlacement& gemv : placement_.gemvs) {
-      gemv.bias_address = placement_.table_address(gemv.weights, TableKind::kBias);
+      if (!graph_.operators[gemv.operator_index].has_bias) continue;
+      for (GemvSlice& slice : gemv.slices) {
+        slice.bias_address =
+            add_table(gemv.weights, TableKind::kBias, slice.stack, 1, slice.outputs * 2);
+      }
     }
   }
 

@@ -4,9 +4,10 @@
 // A matrix is cut by outputs: each stack takes a contiguous part of them, a multiple of what a slot
 // of a pseudo-channel holds, and shares it among its pseudo-channels by rows or columns
 // (gemv_slicing.h), laid out by hbm_pim::WeightLayout from a row that is the same in all banks.
-// Tables and vectors that are read as ordinary memory take whole rows over all banks (1 MiB in
-// HPIM's organisation), so that they never share a row with weights. What remains of each stack
-// becomes the firmware's KV region.
+// A stack that reads its own part of a bias waits for no other one's memory: the parts stand with
+// the slices. Tables and vectors that are read as ordinary memory take whole rows over all banks (1
+// MiB in HPIM's organisation), so that they never share a row with weights. What remains of each
+// stack becomes the firmware's KV region.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct GemvSlice {
   std::uint32_t weight_rows = 0;  // of each bank
   hbm_pim::Slicing slicing = hbm_pim::Slicing::kRows;
   GemvSlicing::Decision decision;  // what the compiler would choose, and why
+  std::uint64_t bias_address = 0;  // of the slice's own part, in the slice's stack; 0: none
 };
 
 struct GemvPlacement {
@@ -37,13 +39,14 @@ struct GemvPlacement {
   std::uint32_t inputs = 0;
   std::uint32_t outputs = 0;
   std::vector<GemvSlice> slices;
-  std::uint64_t bias_address = 0;  // 0: none
+
+  bool has_bias() const { return !slices.empty() && slices.front().bias_address != 0; }
 };
 
 enum class TableKind : std::uint8_t {
   kMatrix,  // rows of the weight's matrix
   kVector,  // a norm's weight
-  kBias,    // the bias of a norm or of a GEMV
+  kBias,    // the bias of a norm, or a GEMV slice's part of one
   kRope,    // FP32 (cos, sin) pairs, one row per position
 };
 
@@ -69,7 +72,7 @@ struct Placement {
   std::vector<std::uint64_t> activation_bases;  // by stack; empty if none were asked for
   std::vector<plan::MemoryRegion> kv_regions;
 
-  // 0 if there is no such table.
+  // The first such table's; 0 if there is none.
   std::uint64_t table_address(const WeightRef& weights, TableKind kind) const;
   // Null if the operator is not a GEMV.
   const GemvPlacement* gemv(std::uint32_t operator_index) const;
@@ -81,7 +84,6 @@ struct Placement {
 // ModelError naming the first weights that do not fit and by how much the stacks are too small.
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
                       const MachineShape& machine, std::uint32_t positions,
-                      SlicingChoice qkv = SlicingChoice::kAuto,
-                      std::uint64_t activation_bytes = 0);
+                      SlicingChoice qkv = SlicingChoice::kAuto, std::uint64_t activation_bytes = 0);
 
 }  // namespace hpimvp::compiler

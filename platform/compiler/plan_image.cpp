@@ -213,10 +213,7 @@ class PlanImageBuilder {
     for (const GemvSlice& slice : matrix.slices) {
       bases[2 * std::size_t{slice.stack}] =
           plan_.machine.stacks[slice.stack].memory_base + slice.weight_row * row_bytes;
-      if (matrix.bias_address != 0) {
-        bases[2 * std::size_t{slice.stack} + 1] =
-            matrix.bias_address + std::uint64_t{slice.first_output} * 2;
-      }
+      bases[2 * std::size_t{slice.stack} + 1] = slice.bias_address;
     }
     return writer_.append(bases);
   }
@@ -283,7 +280,6 @@ class PlanImageBuilder {
     const bool logits = plan_.graph.values[op.writes[0]].kind == ValueKind::kLogits;
     const std::uint64_t output = logits ? header_.logits_address : home_address(op.writes[0]);
     for (const GemvSlice& slice : placement.slices) {
-      const std::uint64_t offset = std::uint64_t{slice.first_output} * 2;
       GemvDescriptor gemv{};
       std::uint16_t flags = op.has_bias ? GemvDescriptor::kFlagBias : 0;
       if (slice.slicing == hbm_pim::Slicing::kColumns) flags |= GemvDescriptor::kFlagColumns;
@@ -291,8 +287,8 @@ class PlanImageBuilder {
       gemv.inputs = op.inputs;
       gemv.outputs = slice.outputs;
       gemv.input_address = home_address(op.reads[0]);
-      gemv.output_address = output + offset;
-      if (op.has_bias) gemv.bias_address = placement.bias_address + offset;
+      gemv.output_address = output + std::uint64_t{slice.first_output} * 2;
+      gemv.bias_address = slice.bias_address;
       gemv.weight_row = slice.weight_row;
       descriptors_.push_back(make_template(plan_.machine.stacks[slice.stack].device, gemv));
     }

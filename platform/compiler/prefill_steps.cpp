@@ -200,7 +200,7 @@ class StepBuilder {
     for (std::size_t i = 0; i < units.size(); ++i) {
       units[i].first_sum = static_cast<std::uint32_t>(i) * kUnitOutputs;
     }
-    const bool bias = matrix_.bias_address != 0;
+    const bool bias = matrix_.has_bias();
     if (bias) {
       for (const Unit& unit : units) {
         add_bias(list, *unit.slice, unit.slot, outputs_from(*unit.slice, unit.slot, kUnitOutputs),
@@ -252,7 +252,7 @@ class StepBuilder {
 
   void add_slots(StepList& list, const Unit& unit) {
     const GemvSlice& slice = *unit.slice;
-    const bool bias = matrix_.bias_address != 0;
+    const bool bias = matrix_.has_bias();
     for (std::uint32_t i = 0; bias && i < unit.slots; ++i) {
       add_bias(list, slice, unit.slot + i, outputs_from(slice, unit.slot + i, per_slot_),
                i * per_slot_);
