@@ -13,8 +13,9 @@ namespace hpimvp::plan {
 
 inline constexpr std::uint32_t kMagic = 0x4E4C5048;  // "HPLN"
 // Any change that firmware of the version before would take wrongly makes a new version; firmware
-// refuses other versions than its own. 2: Request::policy. 3: operators of a chunk.
-inline constexpr std::uint32_t kVersion = 3;
+// refuses other versions than its own. 2: Request::policy. 3: operators of a chunk. 4:
+// several descriptors of an operator for one device, and kPositionUpperHalf.
+inline constexpr std::uint32_t kVersion = 4;
 
 // What a device-table entry is. Values are stable.
 enum class DeviceKind : std::uint32_t {
@@ -77,6 +78,7 @@ enum class PatchSource : std::uint8_t {
   kBlockTableAddress = 3,   // address of the block table of the operator's layer
   kChunkTokensAddress = 4,  // address of the chunk's first token id (u32); in chunk operators only
   kChunkTokenCount = 5,     // tokens of the chunk, 1 to chunk_tokens; in chunk operators only
+  kPositionUpperHalf = 6,   // kPosition << 32: for the second of two u32 that make a u64
 };
 
 struct Patch {
@@ -98,6 +100,8 @@ struct DescriptorTemplate {
 static_assert(sizeof(DescriptorTemplate) == 128);
 
 inline constexpr std::uint32_t kMaxPredecessors = 6;
+// Of an operator for one device, which executes them one after the other.
+inline constexpr std::uint32_t kMaxDeviceDescriptors = 60;
 inline constexpr std::uint16_t kFlagNeedsLogits =
     1;  // skipped at positions whose logits are not needed; not in chunk operators
 inline constexpr std::uint16_t kNoLayer = 0xFFFF;
@@ -113,7 +117,7 @@ struct Operator {
   std::uint16_t predecessor_count;
   std::uint32_t predecessors[kMaxPredecessors];
   std::uint32_t first_descriptor;
-  std::uint32_t descriptor_count;  // at most one per device
+  std::uint32_t descriptor_count;  // at most kMaxDeviceDescriptors per device
   std::uint32_t name_offset;       // of a zero-terminated name in the string area, for traces
   std::uint32_t reserved;
 };

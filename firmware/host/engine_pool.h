@@ -40,6 +40,7 @@ class EnginePool final : public EngineAccess, public QueueListener {
 
  private:
   static constexpr std::uint32_t kRingSlots = 64;
+  static_assert(kRingSlots > plan::kMaxDeviceDescriptors);
   // Of one descriptor. An error that comes and goes is gone at the first; that others take its
   // place three times in a row is a sign of memory that had better not be used.
   static constexpr std::uint32_t kMostRetries = 3;

@@ -63,6 +63,7 @@ OperatorScheduler::OperatorScheduler(const PlanView& plan, EngineAccess& engines
                           .capacity = capacity,
                           .begin = 0,
                           .end = 0,
+                          .wanted = 0,
                           .is_stopped = false};
   }
 }
@@ -136,6 +137,7 @@ std::optional<EngineFailure> OperatorScheduler::run(OperatorList list, std::uint
                                                     const BlockTables& tables) {
   const Work work(engines_);
   patch_values_[source_index(plan::PatchSource::kPosition)] = position;
+  patch_values_[source_index(plan::PatchSource::kPositionUpperHalf)] = position << 32;
   tables_ = tables;
   start(list);
   for (;;) {
@@ -180,17 +182,23 @@ void OperatorScheduler::issue_ready() {
   }
 }
 
-bool OperatorScheduler::may_start(const plan::Operator& op) const {
+bool OperatorScheduler::may_start(const plan::Operator& op) {
   return one_at_a_time_ ? in_flight_count_ == 0 : has_room(op);
 }
 
-bool OperatorScheduler::has_room(const plan::Operator& op) const {
-  if (in_flight_count_ < smallest_ring_) return true;  // even if all were on one device
-  for (std::uint32_t d = 0; d < op.descriptor_count; ++d) {
-    const InFlight& device = in_flight_[descriptors_[op.first_descriptor + d].device];
-    if (device.end - device.begin >= device.capacity) return false;
+bool OperatorScheduler::has_room(const plan::Operator& op) {
+  // Even if all were on one device.
+  if (in_flight_count_ + op.descriptor_count <= smallest_ring_) return true;
+  const auto descriptors = descriptors_.subspan(op.first_descriptor, op.descriptor_count);
+  bool room = true;
+  for (const plan::DescriptorTemplate& descriptor : descriptors) {
+    InFlight& device = in_flight_[descriptor.device];
+    room = room && device.end - device.begin + ++device.wanted <= device.capacity;
   }
-  return true;
+  for (const plan::DescriptorTemplate& descriptor : descriptors) {
+    in_flight_[descriptor.device].wanted = 0;
+  }
+  return room;
 }
 
 void OperatorScheduler::issue(std::uint32_t index) {

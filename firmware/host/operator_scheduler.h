@@ -83,6 +83,7 @@ class OperatorScheduler {
     std::uint32_t capacity;
     std::uint32_t begin;  // free-running
     std::uint32_t end;
+    std::uint32_t wanted;  // 0 except in has_room()
     bool is_stopped;
   };
 
@@ -93,8 +94,8 @@ class OperatorScheduler {
                                    const BlockTables& tables);
   void start(OperatorList list);
   void issue_ready();
-  bool may_start(const plan::Operator& op) const;
-  bool has_room(const plan::Operator& op) const;
+  bool may_start(const plan::Operator& op);
+  bool has_room(const plan::Operator& op);
   void issue(std::uint32_t index);
   void submit(const plan::DescriptorTemplate& descriptor, std::uint32_t index);
   void complete(std::uint32_t index);
@@ -123,7 +124,7 @@ class OperatorScheduler {
   std::optional<EngineFailure> failure_;
   bool needs_logits_ = false;
   BlockTables tables_;
-  std::uint64_t patch_values_[6] = {};  // by PatchSource
+  std::uint64_t patch_values_[7] = {};  // by PatchSource
 };
 
 }  // namespace hpimvp::firmware

@@ -112,7 +112,7 @@ Problem check_descriptors(const PlanView& view) {
     for (std::uint32_t p = 0; p < descriptor.patch_count; ++p) {
       const plan::Patch& patch = descriptor.patches[p];
       const auto source = static_cast<std::uint32_t>(patch.source);
-      if (source < 1 || source > 5) return problem("unknown patch source", source);
+      if (source < 1 || source > 6) return problem("unknown patch source", source);
       if (patch.field_offset % 8 != 0 || patch.field_offset < 8 || patch.field_offset > 56) {
         return problem("patch of what is no 64-bit field after the header", patch.field_offset);
       }
@@ -136,6 +136,7 @@ bool allows(bool in_chunk, plan::PatchSource source) {
     case plan::PatchSource::kToken:
       return !in_chunk;
     case plan::PatchSource::kPosition:
+    case plan::PatchSource::kPositionUpperHalf:
     case plan::PatchSource::kBlockTableAddress:
       return true;
     case plan::PatchSource::kChunkTokensAddress:
@@ -143,6 +144,15 @@ bool allows(bool in_chunk, plan::PatchSource source) {
       return in_chunk;
   }
   return false;
+}
+
+// More for the last one's device than an operator may have.
+bool is_too_much(std::span<const plan::DescriptorTemplate> descriptors) {
+  std::uint32_t count = 0;
+  for (const plan::DescriptorTemplate& descriptor : descriptors) {
+    if (descriptor.device == descriptors.back().device) ++count;
+  }
+  return count > plan::kMaxDeviceDescriptors;
 }
 
 // `index`: in the table of both lists.
@@ -161,8 +171,8 @@ Problem check_operator_descriptors(const PlanView& view, std::size_t index) {
     if (!executes(view.devices()[device].kind, op.engine)) {
       return problem("engine is not that of its device", device);
     }
-    for (std::size_t e = 0; e < d; ++e) {
-      if (descriptors[e].device == device) return problem("two descriptors for device", device);
+    if (d >= plan::kMaxDeviceDescriptors && is_too_much(descriptors.first(d + 1))) {
+      return problem("too many descriptors for device", device);
     }
     for (std::uint32_t p = 0; p < descriptors[d].patch_count; ++p) {
       const plan::PatchSource source = descriptors[d].patches[p].source;

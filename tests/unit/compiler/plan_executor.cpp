@@ -240,6 +240,9 @@ void PlanExecutor::run_descriptor(const plan::DescriptorTemplate& descriptor_tem
       case plan::PatchSource::kPosition:
         value = position_;
         break;
+      case plan::PatchSource::kPositionUpperHalf:
+        value = std::uint64_t{position_} << 32;
+        break;
       case plan::PatchSource::kBlockTableAddress:
         value = block_tables_ + std::uint64_t{layer} * blocks_per_layer_ * 8;
         break;

@@ -57,7 +57,8 @@ std::optional<PlanProblem> check_everything(const PlanView& plan) {
 }
 
 bool runs_to_its_end(const PlanView& plan, std::uint32_t seed) {
-  FakeEngines engines(std::vector<std::uint32_t>(plan.devices().size(), 4), seed);
+  FakeEngines engines(
+      std::vector<std::uint32_t>(plan.devices().size(), plan::kMaxDeviceDescriptors), seed);
   TestMemory memory(1 << 16);
   OperatorScheduler scheduler(plan, engines, nullptr, memory.arena());
   const bool failed =

@@ -35,7 +35,7 @@ PlanBuilder::Operator random_operator(std::mt19937& random, std::uint32_t index)
     op.devices = {kStacks};
   } else {
     for (std::uint32_t stack = 0; stack < kStacks; ++stack) {
-      if (random() % 2 == 0) op.devices.push_back(stack);  // none at all, sometimes
+      op.devices.insert(op.devices.end(), random() % 4, stack);  // none at all, sometimes
     }
   }
   const std::uint32_t most = std::min(index, plan::kMaxPredecessors);
@@ -88,7 +88,7 @@ TEST_CASE("in random graphs every operator runs once, after its predecessors") {
     const PlanView plan = builder.build();
     REQUIRE_FALSE(check_plan(plan));
     std::vector<std::uint32_t> capacities(kStacks + 2);
-    for (auto& capacity : capacities) capacity = 1 + random() % 7;
+    for (auto& capacity : capacities) capacity = 3 + random() % 5;
     FakeEngines engines(capacities, random());
     RecordedProgress progress;
     TestMemory memory;
@@ -194,7 +194,7 @@ TEST_CASE("descriptors are the templates with what is known at run time added") 
   add_machine(builder);
   const std::vector<plan::Patch> patches = {{PatchSource::kToken, 8, 0, 100},
                                             {PatchSource::kPosition, 16, 0, 1},
-                                            {PatchSource::kPosition, 24, 0, 0x10000},
+                                            {PatchSource::kPositionUpperHalf, 24, 0, 3},
                                             {PatchSource::kBlockTableAddress, 56, 0, 1}};
   builder.header.block_tokens = 4;
   builder.header.block_bytes = 1024;
@@ -219,7 +219,7 @@ TEST_CASE("descriptors are the templates with what is known at run time added") 
     patched[0] = (expected[0] & 0xFFFFFFFF) | 0x10000;  // operator 0, with interrupt
     patched[1] += token * 100;
     patched[2] += position;
-    patched[3] += position * 0x10000;
+    patched[3] += position * 0x3'0000'0000;
     patched[7] += 0x8100'0080;
     CHECK(found == patched);
   }

@@ -70,8 +70,8 @@ TEST_CASE("each damage to a plan is found and named") {
       {"descriptor 1: too many patches (5)", [&](auto& h) { descriptor(h, 1).patch_count = 5; }},
       {"descriptor 0: patches in a boot descriptor (1)",
        [&](auto& h) { descriptor(h, 0).patch_count = 1; }},
-      {"descriptor 1: unknown patch source (6)",
-       [&](auto& h) { descriptor(h, 1).patches[0].source = static_cast<PatchSource>(6); }},
+      {"descriptor 1: unknown patch source (7)",
+       [&](auto& h) { descriptor(h, 1).patches[0].source = static_cast<PatchSource>(7); }},
       {"descriptor 1: patch of what is no 64-bit field after the header (12)",
        [&](auto& h) { descriptor(h, 1).patches[0].field_offset = 12; }},
       {"descriptor 1: patch of what is no 64-bit field after the header (0)",
@@ -90,7 +90,6 @@ TEST_CASE("each damage to a plan is found and named") {
        [&](auto& h) { op(h, 1).first_descriptor = 0xFFFFFFFF; }},
       {"operator 0: engine is not that of its device (3)",
        [&](auto& h) { op(h, 0).engine = Engine::kHbmPim; }},
-      {"operator 1: two descriptors for device (0)", [&](auto& h) { descriptor(h, 3).device = 0; }},
       {"operator 2: uses a block table, and its layer has none",
        [&](auto& h) { op(h, 2).layer = plan::kNoLayer; }},
       {"operator 2: uses a block table, and its layer has none",
@@ -112,7 +111,6 @@ TEST_CASE("each damage to a plan is found and named") {
       {"operator 6: too many predecessors (8)", [&](auto& h) { op(h, 6).predecessor_count = 8; }},
       {"operator 5: a chunk makes no logits (1)",
        [&](auto& h) { op(h, 5).flags = plan::kFlagNeedsLogits; }},
-      {"operator 5: two descriptors for device (0)", [&](auto& h) { descriptor(h, 8).device = 0; }},
       {"operator 4: engine is not that of its device (2)",
        [&](auto& h) { op(h, 4).engine = Engine::kDma; }},
       {"operator 6: descriptors are not in the table (10)",
@@ -172,6 +170,22 @@ TEST_CASE("each damage to a plan is found and named") {
     RecordedText text;
     text << *problem;
     CHECK(text.text.substr(0, damage.text.size()) == damage.text);
+  }
+}
+
+TEST_CASE("a device gets so many descriptors of an operator and no more") {
+  for (const std::uint32_t more : {0u, 1u}) {
+    PlanBuilder builder = complete_builder();
+    std::vector<std::uint32_t> devices(plan::kMaxDeviceDescriptors, 0);
+    devices.insert(devices.end(), 9, 1);
+    devices.insert(devices.end(), more, 0);
+    builder.add_operator({Engine::kHbmPim, devices, {}, {}});
+    const auto problem = check_everything(builder.build());
+    REQUIRE(problem.has_value() == (more == 1));
+    if (!problem) continue;
+    RecordedText text;
+    text << *problem;
+    CHECK(text.text == "operator 4: too many descriptors for device (0)");
   }
 }
 
