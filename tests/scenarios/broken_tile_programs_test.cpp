@@ -1,6 +1,6 @@
-// Tile programs with bugs, end to end: a plan whose activation program is replaced by a broken one
-// runs on the whole machine. The run ends, and what it prints names tile, program counter,
-// instruction, cause and operator.
+// Tile programs with bugs, end to end: a plan whose activation program, of a token or of a chunk of
+// the prompt, is replaced by a broken one runs on the whole machine. The run ends, and what it
+// prints names tile, program counter, instruction, cause and operator.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
@@ -23,20 +23,39 @@ struct Broken {
   std::uint32_t entry = 0;  // of the broken program
 };
 
-std::unique_ptr<cli::Session> prepare(const config::Json& tile) {
+enum class Part { kToken, kChunk };
+
+std::unique_ptr<cli::Session> prepare(const config::Json& tile, Part part) {
   const std::string folder = HPIMVP_SOURCE_DIR "/scenarios/models/tale/";
-  const config::Json scenario = {
+  config::Json scenario = {
       {"machine", {{"preset", "hpim"}, {"sram_pim", tile}}},
       {"model", {{"path", folder + "model.bin"}, {"tokenizer", folder + "tokenizer.bin"}}},
       {"workload", {{"prompt", "Once"}, {"output_tokens", 3}}},
   };
+  if (part == Part::kChunk) {
+    scenario["schedule"] = {{"prefill", "tiles"}};
+    scenario["workload"]["prompt"] = "Once upon a time there was a tile";
+    scenario["machine"]["hbm"] = {
+        {"mapping", "row:channel:pseudo_channel:stack_id:bank:bank_group:column"}};
+  }
   return cli::prepare(config::read_scenario(config::Document::parse(scenario.dump(), "test.json"),
                                             ".", HPIMVP_PRESETS));
 }
 
+std::string activation_program(const compiler::CompiledPlan& plan, Part part) {
+  if (part == Part::kToken) return "activation";
+  const auto& operators = plan.prefill.operators;
+  const auto found = std::find_if(operators.begin(), operators.end(), [](const auto& op) {
+    return op.kind == plan::OperatorKind::kActivation;
+  });
+  REQUIRE(found != operators.end());
+  return found->program;
+}
+
 // `source`: the program that stands where the activation program did; ends are not needed.
-Broken run(const std::string& source, const config::Json& tile = config::Json::object()) {
-  const std::unique_ptr<cli::Session> session = prepare(tile);
+Broken run(const std::string& source, const config::Json& tile = config::Json::object(),
+           Part part = Part::kToken) {
+  const std::unique_ptr<cli::Session> session = prepare(tile, part);
   compiler::CompiledPlan& plan = session->plan;
   const auto as_byte = [](std::uint8_t octet) { return static_cast<std::byte>(octet); };
   std::vector<std::byte> programs;
@@ -46,7 +65,7 @@ Broken run(const std::string& source, const config::Json& tile = config::Json::o
       std::search(plan.image.begin(), plan.image.end(), programs.begin(), programs.end());
   REQUIRE(place != plan.image.end());
   Broken broken;
-  broken.entry = plan.programs.entries.at("activation");
+  broken.entry = plan.programs.entries.at(activation_program(plan, part));
   const std::vector<std::uint8_t> code = sram_pim::assemble(source, "broken", broken.entry).bytes();
   REQUIRE(broken.entry + code.size() <= programs.size());
   std::transform(code.begin(), code.end(), place + broken.entry, as_byte);
@@ -105,6 +124,15 @@ void check_report(const Broken& broken, std::uint32_t offset, const std::string&
 TEST_CASE("a bad address in a tile program ends the run and is named") {
   check_report(run("lc r1, 0x60000\nli r2, 16\nvh.relu r1, r1, r2\nhalt"), 8, "vh.relu r1, r1, r2",
                "BAD_ADDRESS");
+}
+
+TEST_CASE("a bad address in a program for chunks of the prompt ends the run and is named") {
+  const Broken broken = run("lc r1, 0x60000\nli r2, 16\nvh.relu r1, r1, r2\nhalt",
+                            config::Json::object(), Part::kChunk);
+  check_report(broken, 8, "vh.relu r1, r1, r2", "BAD_ADDRESS");
+  CHECK(broken.diagnostics.front().find("\"prefill.layer0.activation\"") != std::string::npos);
+  CHECK(broken.uart.find("\"prefill.layer0.activation\" of layer 0") != std::string::npos);
+  CHECK(broken.uart.find("at position 0\n") != std::string::npos);
 }
 
 TEST_CASE("a transfer to nowhere in a tile program ends the run and is named") {
