@@ -23,7 +23,8 @@ void check_tokens(const std::vector<std::uint32_t>& tokens, const char* what,
   }
 }
 
-void check_request(const ModelConfig& config, const CompileRequest& request) {
+void check_request(const ModelConfig& config, const MachineShape& machine,
+                   const CompileRequest& request) {
   if (request.prompt.empty()) throw ModelError("request: the prompt has no tokens");
   check_tokens(request.prompt, "prompt", config);
   check_tokens(request.replay, "replay", config);
@@ -43,6 +44,13 @@ void check_request(const ModelConfig& config, const CompileRequest& request) {
         "request: {} prompt tokens and {} output tokens need more than the {} positions of model "
         "{}",
         request.prompt.size(), request.output_tokens, config.max_positions, config.name));
+  }
+  if (request.attention.engine == AttentionChoice::kHbmPim) {
+    const std::string refusal = refuse_pim_attention(config, machine);
+    if (!refusal.empty()) {
+      throw ModelError(
+          fmt::format("model {}: attention in HBM-PIM is not possible: {}", config.name, refusal));
+    }
   }
   if (request.attention.block_tokens > 4096) {
     throw ModelError(fmt::format("request: block_tokens is {}, expected at most 4096",
@@ -67,10 +75,7 @@ PlanStatistics make_statistics(const CompiledPlan& plan) {
   for (const plan::MemoryRegion& region : plan.placement.kv_regions) {
     statistics.kv_blocks_available += region.bytes / block_bytes;
   }
-  const std::uint64_t blocks =
-      (std::uint64_t{plan.attention.context} + plan.attention.block_tokens - 1) /
-      plan.attention.block_tokens;
-  statistics.kv_blocks_needed = blocks * plan.config.layers;
+  statistics.kv_blocks_needed = std::uint64_t{plan.attention.blocks()} * plan.config.layers;
   statistics.tile_activation_bytes = plan.tile_memory.bytes_used;
   statistics.tile_control_bytes = plan.programs.control_bytes_used;
   return statistics;
@@ -109,6 +114,10 @@ Prefill choose_prefill(const CompiledPlan& plan, const CompileRequest& request,
     prefill.reason = "logits are wanted at all positions of the prompt";
     return prefill;
   }
+  if (plan.attention.in_hbm_pim) {
+    prefill.reason = "attention is in HBM-PIM";
+    return prefill;
+  }
   return plan_prefill_memory(plan.config, plan.machine, plan.attention, plan.tile_memory,
                              static_cast<std::uint32_t>(request.prompt.size()),
                              choice == PrefillChoice::kTiles);
@@ -123,7 +132,8 @@ CompiledPlan compile_with(const ModelConfig& config, const MachineShape& machine
   plan.attention =
       choose_attention_shape(config, machine, context_limit(config, request), request.attention);
   plan.graph = build_operator_graph(
-      config, {plan.attention.pipelined, plan.attention.tiles_per_kv_head > 1});
+      config,
+      {plan.attention.pipelined, plan.attention.tiles_per_kv_head > 1, plan.attention.in_hbm_pim});
   plan.mappings = map_operators(config, plan.graph, machine, plan.attention.tiles_per_kv_head);
   plan.policy = request.policy;
   plan.tile_memory = allocate_tile_memory(config, machine, plan.attention);
@@ -134,13 +144,15 @@ CompiledPlan compile_with(const ModelConfig& config, const MachineShape& machine
                                  plan.prefill.reason));
   }
   plan.placement = place_model(config, plan.graph, machine, plan.attention.context, request.qkv,
-                               plan.prefill.on_tiles ? plan.prefill.activations->bytes() : 0);
+                               plan.prefill.on_tiles ? plan.prefill.activations->bytes() : 0,
+                               plan.attention.in_hbm_pim);
   if (plan.prefill.on_tiles) {
     plan_prefill_operators(plan.prefill, config, plan.graph, machine, plan.placement,
                            plan.tile_memory);
   }
-  plan.programs = generate_programs(config, plan.graph, machine, plan.tile_memory, plan.attention,
-                                    plan.prefill);
+  plan.programs =
+      generate_programs(config, plan.graph, machine, plan.tile_memory, plan.attention, plan.prefill,
+                        plan.placement.attention ? &*plan.placement.attention : nullptr);
   for (const GraphOperator& op : plan.graph.operators) plan.operator_names.push_back(op.name);
   for (const PrefillOperator& op : plan.prefill.operators) plan.operator_names.push_back(op.name);
   plan.statistics = make_statistics(plan);
@@ -155,7 +167,7 @@ CompiledPlan compile(const ModelConfig& config, const MachineShape& machine,
                      const CompileRequest& request) {
   check_config(config, config.name);
   check_machine(machine);
-  check_request(config, request);
+  check_request(config, machine, request);
   if (request.prefill != PrefillChoice::kAuto) {
     return compile_with(config, machine, request, request.prefill);
   }

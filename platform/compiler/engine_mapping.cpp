@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "platform/compiler/pim_attention.h"
+
 namespace hpimvp::compiler {
 namespace {
 
@@ -11,6 +13,30 @@ constexpr std::uint32_t kSliceMultiple = 16;  // whole vectors of the lanes
 
 std::uint64_t first_tiles(std::uint32_t count) {
   return count >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+}
+
+OperatorMapping map_attention(const ModelConfig& config, const MachineShape& machine,
+                              AttentionPart part, std::uint32_t tiles_per_kv_head) {
+  const std::uint32_t tiles = machine.tiles.count;
+  switch (part) {
+    case AttentionPart::kWhole:
+    case AttentionPart::kKeys:
+    case AttentionPart::kScores:
+    case AttentionPart::kValues:
+      return {plan::Engine::kSramPim,
+              first_tiles(std::min(tiles, config.kv_heads * tiles_per_kv_head))};
+    case AttentionPart::kCombine:
+      return {plan::Engine::kSramPim, first_tiles(std::min(tiles, config.kv_heads))};
+    case AttentionPart::kPimScores:
+    case AttentionPart::kPimValues:
+      return {plan::Engine::kHbmPim};
+    case AttentionPart::kPimKeys:
+    case AttentionPart::kPimQueries:
+    case AttentionPart::kPimSoftmax:
+    case AttentionPart::kPimStoreValues:
+      break;
+  }
+  return {plan::Engine::kSramPim, first_tiles(pim_attention_tiles(config, machine, part))};
 }
 
 }  // namespace
@@ -37,10 +63,7 @@ std::vector<OperatorMapping> map_operators(const ModelConfig& config, const Oper
         mapping.engine = plan::Engine::kHbmPim;
         break;
       case OperatorClass::kAttention:
-        mapping = {plan::Engine::kSramPim,
-                   first_tiles(std::min(tiles, op.attention == AttentionPart::kCombine
-                                                   ? config.kv_heads
-                                                   : config.kv_heads * tiles_per_kv_head))};
+        mapping = map_attention(config, machine, *op.attention, tiles_per_kv_head);
         break;
       case OperatorClass::kNonlinear:
         mapping = {plan::Engine::kSramPim, op.kind == plan::OperatorKind::kActivation

@@ -32,7 +32,7 @@ class GraphBuilder {
 
  private:
   static constexpr std::uint32_t kNoValue = 0xFFFFFFFF;
-  static constexpr std::size_t kKinds = static_cast<std::size_t>(ValueKind::kPartials) + 1;
+  static constexpr std::size_t kKinds = static_cast<std::size_t>(ValueKind::kValuesStored) + 1;
 
   // Appends an operator that reads the current value of each kind of `reads` and makes a new value
   // of each kind of `writes`.
@@ -144,6 +144,17 @@ class GraphBuilder {
          config_.query_width(), hidden, config_.qkv_bias);
     gemv("value", OperatorKind::kValue, WeightRole::kValue, block_input(), kValue,
          config_.kv_width(), hidden, config_.qkv_bias);
+    add_attention();
+    gemv("projection", OperatorKind::kProjection, WeightRole::kOutput, kContext, kDelta, hidden,
+         config_.query_width(), config_.output_bias);
+    if (config_.post_norm) {
+      norm("attention_norm", WeightRole::kAttentionNorm, NormMode::kAddNormInPlace);
+    }
+  }
+
+  void add_attention() {
+    using enum ValueKind;
+    if (attention_.in_hbm_pim) return add_pim_attention();
     const ValueKind result = attention_.combine ? kPartials : kContext;
     if (attention_.pipelined) {
       attention("attention_keys", AttentionPart::kKeys, {kKey}, {kKeysStored});
@@ -155,11 +166,21 @@ class GraphBuilder {
     if (attention_.combine) {
       attention("attention_combine", AttentionPart::kCombine, {kPartials}, {kContext});
     }
-    gemv("projection", OperatorKind::kProjection, WeightRole::kOutput, kContext, kDelta, hidden,
-         config_.query_width(), config_.output_bias);
-    if (config_.post_norm) {
-      norm("attention_norm", WeightRole::kAttentionNorm, NormMode::kAddNormInPlace);
+  }
+
+  void add_pim_attention() {
+    using enum ValueKind;
+    const bool rotates = config_.has_rope();
+    attention("attention_keys", AttentionPart::kPimKeys, {kKey}, {kKeysStored});
+    if (rotates) {
+      attention("attention_queries", AttentionPart::kPimQueries, {kQuery}, {kQueriesRotated});
     }
+    attention("attention_scores", AttentionPart::kPimScores,
+              {rotates ? kQueriesRotated : kQuery, kKeysStored}, {kScores});
+    attention("attention_softmax", AttentionPart::kPimSoftmax, {kScores}, {kProbabilities});
+    attention("attention_store_values", AttentionPart::kPimStoreValues, {kValue}, {kValuesStored});
+    attention("attention_values", AttentionPart::kPimValues, {kProbabilities, kValuesStored},
+              {kContext});
   }
 
   void attention(const char* name, AttentionPart part, std::initializer_list<ValueKind> reads,
@@ -239,6 +260,10 @@ std::string weight_name(const WeightRef& weight) {
   return weight.layer == plan::kNoLayer
              ? std::string(role_name(weight.role))
              : fmt::format("layer{}.{}", weight.layer, role_name(weight.role));
+}
+
+bool is_gemv(AttentionPart part) {
+  return part == AttentionPart::kPimScores || part == AttentionPart::kPimValues;
 }
 
 OperatorGraph build_operator_graph(const ModelConfig& config, const AttentionOperators& attention) {

@@ -69,6 +69,9 @@ enum class ValueKind : std::uint8_t {
   kKeysStored,  // markers without storage of their own: state of the KV cache and of the tiles
   kScores,
   kPartials,
+  kQueriesRotated,  // attention in HBM-PIM
+  kProbabilities,
+  kValuesStored,
 };
 
 enum class NormMode : std::uint8_t {
@@ -85,6 +88,13 @@ enum class AttentionPart : std::uint8_t {
   kScores,   // rotate the queries, scores with all keys, softmax
   kValues,   // store the new values, weighted sums of all values
   kCombine,  // where several tiles share a KV head: their sums become one
+  // Attention in HBM-PIM (pim_attention.h).
+  kPimKeys,         // tiles rotate the new keys and store them
+  kPimQueries,      // tiles rotate the queries
+  kPimScores,       // GEMVs with the keys
+  kPimSoftmax,      // tiles
+  kPimStoreValues,  // tiles store the new values
+  kPimValues,       // GEMVs with the values
 };
 
 struct GraphOperator {
@@ -121,8 +131,12 @@ struct AttentionOperators {
   // Keys are stored and scores computed while the values are still being produced (HPIM's decode
   // pipeline); else attention is one operator after Q, K and V.
   bool pipelined = true;
-  bool combine = false;  // several tiles share a KV head
+  bool combine = false;     // several tiles share a KV head
+  bool in_hbm_pim = false;  // then the others do not matter
 };
+
+// Whether the stacks execute it.
+bool is_gemv(AttentionPart part);
 
 OperatorGraph build_operator_graph(const ModelConfig& config, const AttentionOperators& attention);
 

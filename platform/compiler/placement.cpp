@@ -65,13 +65,15 @@ class StackAllocator {
 class Placer {
  public:
   Placer(const ModelConfig& config, const OperatorGraph& graph, const MachineShape& machine,
-         std::uint32_t positions, SlicingChoice qkv, std::uint64_t activation_bytes)
+         std::uint32_t positions, SlicingChoice qkv, std::uint64_t activation_bytes,
+         bool attention_in_hbm_pim)
       : config_(config),
         graph_(graph),
         machine_(machine),
         positions_(positions),
         qkv_(qkv),
         activation_bytes_(activation_bytes),
+        attention_in_hbm_pim_(attention_in_hbm_pim),
         slicing_(machine.device) {
     for (const StackShape& stack : machine.stacks) {
       stacks_.emplace_back(machine.device.organisation, stack.memory_base);
@@ -86,11 +88,12 @@ class Placer {
     place_vectors();
     place_tables();
     place_activations();
+    if (attention_in_hbm_pim_) place_attention();
     report_shortage();
     for (std::size_t i = 0; i < stacks_.size(); ++i) {
       placement_.stacks[i].rows_used = stacks_[i].rows_used();
       const plan::MemoryRegion region = stacks_[i].remainder();
-      if (region.bytes != 0) placement_.kv_regions.push_back(region);
+      if (region.bytes != 0 && !attention_in_hbm_pim_) placement_.kv_regions.push_back(region);
     }
     return std::move(placement_);
   }
@@ -181,6 +184,20 @@ class Placer {
     }
   }
 
+  // Keys and values, from the same row on in all stacks.
+  void place_attention() {
+    PimAttention attention = shape_pim_attention(config_, machine_, positions_);
+    std::uint64_t first = 0;
+    for (const StackAllocator& stack : stacks_) first = std::max(first, stack.rows_used());
+    const std::uint64_t rows = std::uint64_t{config_.layers} * attention.rows_per_layer();
+    for (std::uint32_t i = 0; i < stacks_.size(); ++i) {
+      stacks_[i].take_rows(first + rows - stacks_[i].rows_used());
+      if (first_overflow_.empty() && stacks_[i].full()) first_overflow_ = "keys and values";
+    }
+    attention.first_row = static_cast<std::uint32_t>(first);
+    placement_.attention = attention;
+  }
+
   std::uint32_t emptiest_stack() const {
     const auto emptiest = std::min_element(
         stacks_.begin(), stacks_.end(),
@@ -218,6 +235,7 @@ class Placer {
   std::uint32_t positions_;
   SlicingChoice qkv_;
   std::uint64_t activation_bytes_;
+  bool attention_in_hbm_pim_;
   GemvSlicing slicing_;
   std::vector<StackAllocator> stacks_;
   Placement placement_;
@@ -242,8 +260,9 @@ const GemvPlacement* Placement::gemv(std::uint32_t operator_index) const {
 
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
                       const MachineShape& machine, std::uint32_t positions, SlicingChoice qkv,
-                      std::uint64_t activation_bytes) {
-  return Placer(config, graph, machine, positions, qkv, activation_bytes).place();
+                      std::uint64_t activation_bytes, bool attention_in_hbm_pim) {
+  return Placer(config, graph, machine, positions, qkv, activation_bytes, attention_in_hbm_pim)
+      .place();
 }
 
 }  // namespace hpimvp::compiler

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "models/hbm_pim/weight_layout.h"
@@ -18,6 +19,7 @@
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
+#include "platform/compiler/pim_attention.h"
 #include "platform/compiler/slicing_choice.h"
 
 namespace hpimvp::compiler {
@@ -70,7 +72,8 @@ struct Placement {
   std::vector<TablePlacement> tables;
   std::vector<StackUse> stacks;
   std::vector<std::uint64_t> activation_bases;  // by stack; empty if none were asked for
-  std::vector<plan::MemoryRegion> kv_regions;
+  std::vector<plan::MemoryRegion> kv_regions;   // none where attention is in HBM-PIM
+  std::optional<PimAttention> attention;
 
   // The first such table's; 0 if there is none.
   std::uint64_t table_address(const WeightRef& weights, TableKind kind) const;
@@ -81,9 +84,11 @@ struct Placement {
 // `positions`: how many rows the position tables need. `qkv`: how the stacks share the matrices of
 // queries, keys and values among their pseudo-channels; that of the others is chosen.
 // `activation_bytes`: space in each stack for the activations of a chunk of prompt tokens.
+// `attention_in_hbm_pim`: keys and values of so many positions get a place in the stacks.
 // ModelError naming the first weights that do not fit and by how much the stacks are too small.
 Placement place_model(const ModelConfig& config, const OperatorGraph& graph,
                       const MachineShape& machine, std::uint32_t positions,
-                      SlicingChoice qkv = SlicingChoice::kAuto, std::uint64_t activation_bytes = 0);
+                      SlicingChoice qkv = SlicingChoice::kAuto, std::uint64_t activation_bytes = 0,
+                      bool attention_in_hbm_pim = false);
 
 }  // namespace hpimvp::compiler

@@ -131,7 +131,18 @@ class PlanImageBuilder {
     copy.source_stride = 0;  // the same constants for every tile
     copy.destination_stride = tiles.memory_stride;
     descriptors_.push_back(make_template(plan_.machine.dma_device, copy));
+    if (plan_.attention.in_hbm_pim) clear_attention_weights(copy);
     header_.boot_descriptor_count = static_cast<std::uint32_t>(descriptors_.size());
+  }
+
+  // What lies behind the position is never written, and must be 0.
+  void clear_attention_weights(CopyDescriptor copy) {
+    const std::uint32_t bytes = pim_attention_heads_per_tile(plan_.config, plan_.machine) *
+                                plan_.tile_memory.weight_row_bytes;
+    copy.source_address = writer_.append(std::vector<std::uint8_t>(bytes));
+    copy.destination_address = plan_.machine.tiles.memory_base + plan_.tile_memory.weights;
+    copy.row_bytes = bytes;
+    descriptors_.push_back(make_template(plan_.machine.dma_device, copy));
   }
 
   void write_operators() {
@@ -264,6 +275,8 @@ class PlanImageBuilder {
       add_gemv(index, op);
     } else if (op.annotation == OperatorClass::kLookup) {
       add_lookup(index, op);
+    } else if (op.attention && plan_.attention.in_hbm_pim) {
+      is_gemv(*op.attention) ? add_pim_gemvs(index, op) : add_pim_program(index, op);
     } else if (op.attention) {
       add_attention(index, *op.attention);
     } else {
@@ -332,6 +345,82 @@ class PlanImageBuilder {
     if (rope) {
       add_patch(descriptor, plan::PatchSource::kPosition, kArguments + 16,
                 plan_.config.head_dim * 4);
+    }
+    descriptors_.push_back(descriptor);
+  }
+
+  // Its argument r2 is where the layer begins in a stack, r3 the position's RoPE angles.
+  void add_pim_program(std::uint32_t index, const GraphOperator& op) {
+    constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
+    const hbm_pim::DeviceOrganisation& organisation = plan_.machine.device.organisation;
+    RunDescriptor run = make_run(index);
+    run.arguments[1] = std::uint64_t{plan_.placement.attention->row_of_keys(op.layer, 0)} *
+                       organisation.row_bytes() * organisation.banks() *
+                       organisation.pseudo_channels();
+    const bool rope = plan_.config.has_rope() && (op.attention == AttentionPart::kPimKeys ||
+                                                  op.attention == AttentionPart::kPimQueries);
+    if (rope) {
+      run.arguments[2] =
+          plan_.placement.table_address({WeightRole::kRope, plan::kNoLayer}, TableKind::kRope);
+    }
+    plan::DescriptorTemplate descriptor = make_template(plan_.machine.dispatcher_device, run);
+    add_patch(descriptor, plan::PatchSource::kPosition, kArguments, 1);
+    if (rope) {
+      add_patch(descriptor, plan::PatchSource::kPosition, kArguments + 16,
+                plan_.config.head_dim * 4);
+    }
+    descriptors_.push_back(descriptor);
+  }
+
+  // A GEMV for each query head, round the stacks.
+  void add_pim_gemvs(std::uint32_t index, const GraphOperator& op) {
+    const PimAttention& attention = *plan_.placement.attention;
+    const std::uint32_t group = plan_.config.heads_per_kv_head();
+    for (std::uint32_t first = 0; first < plan_.config.kv_heads; first += attention.stacks) {
+      const std::uint32_t end = std::min(first + attention.stacks, plan_.config.kv_heads);
+      for (std::uint32_t query = 0; query < group; ++query) {
+        for (std::uint32_t kv_head = first; kv_head < end; ++kv_head) {
+          add_pim_gemv(index, op, kv_head, kv_head * group + query);
+        }
+      }
+    }
+  }
+
+  void add_pim_gemv(std::uint32_t index, const GraphOperator& op, std::uint32_t kv_head,
+                    std::uint32_t head) {
+    const PimAttention& attention = *plan_.placement.attention;
+    const TileMemory& memory = plan_.tile_memory;
+    const TileShape& tiles = plan_.machine.tiles;
+    const std::uint64_t tile = tiles.memory_base + head % tiles.count * tiles.memory_stride;
+    const std::uint32_t in_tile = head / tiles.count;
+    const std::uint32_t head_bytes = plan_.config.head_dim * 2;
+    const std::uint64_t weights = tile + memory.weights + in_tile * memory.weight_row_bytes;
+    const bool scores = op.attention == AttentionPart::kPimScores;
+    const bool columns = !scores && attention.values.slicing == hbm_pim::Slicing::kColumns;
+    GemvDescriptor gemv{};
+    gemv.header = make_header(GemvDescriptor::kOpcode, index,
+                              columns ? GemvDescriptor::kFlagColumns : std::uint16_t{0});
+    if (scores) {
+      gemv.inputs = plan_.config.head_dim;
+      gemv.outputs = 1;  // and the position
+      gemv.input_address = plan_.config.has_rope()
+                               ? tile + memory.local_query + std::uint64_t{in_tile} * head_bytes
+                               : home_ + memory.query + std::uint64_t{head} * head_bytes;
+      gemv.output_address = weights;
+      gemv.weight_row = attention.row_of_keys(op.layer, kv_head);
+    } else {
+      gemv.inputs = attention.context;
+      gemv.outputs = plan_.config.head_dim;
+      gemv.input_address = weights;
+      gemv.output_address = home_ + memory.context + std::uint64_t{head} * head_bytes;
+      gemv.weight_row = attention.row_of_values(op.layer, kv_head);
+    }
+    const std::uint32_t stack = attention.stack_of(kv_head);
+    plan::DescriptorTemplate descriptor = make_template(plan_.machine.stacks[stack].device, gemv);
+    static_assert(offsetof(GemvDescriptor, outputs) == offsetof(GemvDescriptor, inputs) + 4);
+    if (scores) {
+      add_patch(descriptor, plan::PatchSource::kPositionUpperHalf, offsetof(GemvDescriptor, inputs),
+                1);
     }
     descriptors_.push_back(descriptor);
   }

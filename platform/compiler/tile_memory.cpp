@@ -45,6 +45,63 @@ std::uint32_t positions_per_tile(const AttentionShape& attention) {
          attention.block_tokens;
 }
 
+// add(name, bytes, phases, address)
+template <typename Add>
+void list_attention_buffers(const ModelConfig& config, const MachineShape& machine,
+                            const AttentionShape& attention, TileMemory& memory, Add add) {
+  // Pipelined, the softmax results of all heads of a tile wait for the values.
+  const std::uint64_t group = config.heads_per_kv_head();
+  const std::uint64_t kv_heads_per_tile =
+      (config.kv_heads + machine.tiles.count - 1) / machine.tiles.count;
+  const std::uint64_t kept_heads =
+      attention.pipelined ? kv_heads_per_tile * group : attention.heads_per_pass;
+  const std::uint64_t head_bytes = std::uint64_t{config.head_dim} * kHalf;
+  memory.stream_bytes = align_up(static_cast<std::uint32_t>(attention.block_tokens * head_bytes));
+  const std::uint32_t positions = positions_per_tile(attention);
+  memory.score_row_bytes = align_up(positions * kSingle);
+  memory.weight_row_bytes = align_up(positions * kHalf);
+  memory.record_bytes = (config.head_dim + 2) * kSingle;
+  add("query heads of a tile", group * head_bytes, kAttend, memory.local_query);
+  add("key head", head_bytes, kAttend, memory.local_key);
+  add("value head", head_bytes, kAttend, memory.local_value);
+  if (config.has_rope()) {
+    add("RoPE row", std::uint64_t{config.head_dim} * kSingle, kAttend, memory.rope_row);
+  }
+  add("KV stream", 2ULL * memory.stream_bytes, kAttend, memory.stream);
+  add("attention scores", std::uint64_t{attention.heads_per_pass} * memory.score_row_bytes, kAttend,
+      memory.scores);
+  add("attention weights", kept_heads * memory.weight_row_bytes, kAttend, memory.weights);
+  add("attention records", kept_heads * memory.record_bytes, kAttend, memory.records);
+  if (attention.tiles_per_kv_head > 1) {
+    add("gathered records", group * attention.tiles_per_kv_head * memory.record_bytes, kAttend,
+        memory.gathered);
+    add("combined sums", head_bytes * 2, kAttend, memory.combined);
+    add("combination scratch", head_bytes * 2, kAttend, memory.combine_scratch);
+    add("combination scalars", 4ULL * kSingle, kAttend, memory.combine_scalars);
+  }
+  add("attention output of a tile", group * head_bytes, kAttend, memory.local_context);
+}
+
+// A tile has the query heads tile, tile + tiles, ...
+template <typename Add>
+void list_pim_attention_buffers(const ModelConfig& config, const MachineShape& machine,
+                                const AttentionShape& attention, TileMemory& memory, Add add) {
+  const std::uint64_t heads = pim_attention_heads_per_tile(config, machine);
+  const std::uint64_t head_bytes = std::uint64_t{config.head_dim} * kHalf;
+  memory.score_row_bytes = align_up(attention.context * kSingle);
+  memory.weight_row_bytes = align_up(attention.context * kHalf);
+  if (config.has_rope()) {
+    add("query heads of a tile", heads * head_bytes, kAttend, memory.local_query);
+    add("RoPE row", std::uint64_t{config.head_dim} * kSingle, kAttend, memory.rope_row);
+  }
+  add("key head", head_bytes, kAttend, memory.local_key);
+  add("value head", head_bytes, kAttend, memory.local_value);
+  add("attention scores", memory.score_row_bytes, kAttend, memory.scores);
+  add("softmax scalar", kSingle, kAttend, memory.records);
+  // Always: what lies behind the position stays 0 from the start on.
+  add("attention weights", heads * memory.weight_row_bytes, kAlways, memory.weights);
+}
+
 std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineShape& machine,
                                      const AttentionShape& attention, TileMemory& memory) {
   std::vector<TileBuffer> buffers;
@@ -80,37 +137,8 @@ std::vector<TileBuffer> list_buffers(const ModelConfig& config, const MachineSha
   if (config.has_gate()) add("gate slice", slice * kHalf, kActivate, memory.slice_gate);
   add("up slice", slice * kHalf, kActivate, memory.slice_up);
 
-  // Attention. Pipelined, the softmax results of all heads of a tile wait for the values.
-  const std::uint64_t group = config.heads_per_kv_head();
-  const std::uint64_t kv_heads_per_tile =
-      (config.kv_heads + machine.tiles.count - 1) / machine.tiles.count;
-  const std::uint64_t kept_heads =
-      attention.pipelined ? kv_heads_per_tile * group : attention.heads_per_pass;
-  const std::uint64_t head_bytes = std::uint64_t{config.head_dim} * kHalf;
-  memory.stream_bytes = align_up(static_cast<std::uint32_t>(attention.block_tokens * head_bytes));
-  const std::uint32_t positions = positions_per_tile(attention);
-  memory.score_row_bytes = align_up(positions * kSingle);
-  memory.weight_row_bytes = align_up(positions * kHalf);
-  memory.record_bytes = (config.head_dim + 2) * kSingle;
-  add("query heads of a tile", group * head_bytes, kAttend, memory.local_query);
-  add("key head", head_bytes, kAttend, memory.local_key);
-  add("value head", head_bytes, kAttend, memory.local_value);
-  if (config.has_rope()) {
-    add("RoPE row", std::uint64_t{config.head_dim} * kSingle, kAttend, memory.rope_row);
-  }
-  add("KV stream", 2ULL * memory.stream_bytes, kAttend, memory.stream);
-  add("attention scores", std::uint64_t{attention.heads_per_pass} * memory.score_row_bytes, kAttend,
-      memory.scores);
-  add("attention weights", kept_heads * memory.weight_row_bytes, kAttend, memory.weights);
-  add("attention records", kept_heads * memory.record_bytes, kAttend, memory.records);
-  if (attention.tiles_per_kv_head > 1) {
-    add("gathered records", group * attention.tiles_per_kv_head * memory.record_bytes, kAttend,
-        memory.gathered);
-    add("combined sums", head_bytes * 2, kAttend, memory.combined);
-    add("combination scratch", head_bytes * 2, kAttend, memory.combine_scratch);
-    add("combination scalars", 4ULL * kSingle, kAttend, memory.combine_scalars);
-  }
-  add("attention output of a tile", group * head_bytes, kAttend, memory.local_context);
+  attention.in_hbm_pim ? list_pim_attention_buffers(config, machine, attention, memory, add)
+                       : list_attention_buffers(config, machine, attention, memory, add);
   return buffers;
 }
 
@@ -175,9 +203,16 @@ std::uint32_t TileMemory::home_buffer(ValueKind kind) const {
     case ValueKind::kKeysStored:
     case ValueKind::kScores:
     case ValueKind::kPartials:
+    case ValueKind::kQueriesRotated:
+    case ValueKind::kProbabilities:
+    case ValueKind::kValuesStored:
       break;
   }
   throw std::logic_error("this value has no buffer in the home tile");
+}
+
+std::uint32_t pim_attention_heads_per_tile(const ModelConfig& config, const MachineShape& machine) {
+  return (config.heads + machine.tiles.count - 1) / machine.tiles.count;
 }
 
 std::uint32_t allocate_buffers(std::vector<TileBuffer>& buffers) {
@@ -239,6 +274,12 @@ AttentionShape choose_attention_shape(const ModelConfig& config, const MachineSh
   const std::uint32_t most_tiles = std::max(1U, machine.tiles.count / config.kv_heads);
   AttentionShape shape;
   shape.context = context;
+  if (wishes.engine == AttentionChoice::kHbmPim) {
+    shape.in_hbm_pim = true;
+    shape.block_tokens = 0;
+    allocate_tile_memory(config, machine, shape);  // throws if it does not fit
+    return shape;
+  }
   shape.tiles_per_kv_head = wishes.tiles_per_kv_head != 0
                                 ? std::min(wishes.tiles_per_kv_head, most_tiles)
                                 : std::clamp(context / kLeastPositionsPerTile, 1U, most_tiles);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/compiler/attention_choice.h"
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
@@ -21,6 +22,13 @@ struct AttentionShape {
   std::uint32_t block_tokens = 64;      // positions in a KV block
   std::uint32_t context = 0;            // positions of the request
   std::uint32_t tiles_per_kv_head = 1;  // tiles that take turns with a KV head's blocks
+  // pim_attention.h; then there are no blocks (block_tokens is 0), and a tile has whole heads.
+  bool in_hbm_pim = false;
+
+  // Of a layer's KV cache.
+  std::uint32_t blocks() const {
+    return block_tokens == 0 ? 0 : (context + block_tokens - 1) / block_tokens;
+  }
 };
 
 // Constants in activation memory. Copied in at boot.
@@ -50,7 +58,9 @@ struct TileMemory {
   std::uint32_t stream_bytes = 0;
   std::uint32_t scores = 0;  // FP32, heads_per_pass rows of score_row_bytes
   std::uint32_t score_row_bytes = 0;
-  std::uint32_t weights = 0;  // softmax's numerators, FP16, rows of weight_row_bytes
+  // Softmax's numerators, FP16, rows of weight_row_bytes. In HBM-PIM: of all query heads of the
+  // tile, first their scores, then the results.
+  std::uint32_t weights = 0;
   std::uint32_t weight_row_bytes = 0;
   // Per query head: FP32 sums (head_dim), the scores' maximum, and the softmax's denominator (or
   // its reciprocal where no other tile shares the KV head).
@@ -67,6 +77,9 @@ struct TileMemory {
 
   std::uint32_t home_buffer(ValueKind kind) const;
 };
+
+// Of attention in HBM-PIM: query heads whose softmax a tile computes, at most.
+std::uint32_t pim_attention_heads_per_tile(const ModelConfig& config, const MachineShape& machine);
 
 struct TileBuffer {
   std::string name;
@@ -98,6 +111,7 @@ struct AttentionWishes {
   std::uint32_t block_tokens = 0;
   std::uint32_t tiles_per_kv_head = 0;
   bool allow_pipelined = true;
+  AttentionChoice engine = AttentionChoice::kTiles;  // kHbmPim: the others do not matter
 };
 
 // The attention shape with fewest streams and most overlap whose buffers fit, for `context`

@@ -160,6 +160,17 @@ std::string attention_program_name(AttentionPart part) {
       return "attention_values";
     case AttentionPart::kCombine:
       return "attention_combine";
+    case AttentionPart::kPimKeys:
+      return "attention_keys";
+    case AttentionPart::kPimQueries:
+      return "attention_queries";
+    case AttentionPart::kPimSoftmax:
+      return "attention_softmax";
+    case AttentionPart::kPimStoreValues:
+      return "attention_store_values";
+    case AttentionPart::kPimScores:
+    case AttentionPart::kPimValues:
+      return "";
   }
   return "?";
 }
@@ -177,18 +188,19 @@ namespace {
 class ProgramSetBuilder {
  public:
   ProgramSetBuilder(const ModelConfig& config, const MachineShape& machine,
-                    const TileMemory& memory, const AttentionShape& attention, Prefill& prefill)
+                    const TileMemory& memory, const AttentionShape& attention, Prefill& prefill,
+                    const PimAttention* pim_attention)
       : config_(config),
         machine_(machine),
         memory_(memory),
         attention_(attention),
-        prefill_(prefill) {}
+        prefill_(prefill),
+        pim_attention_(pim_attention) {}
 
   // Tables stand behind the programs, whose size depends on how long the tables' addresses are:
   // they get a place at the end of control memory instead.
   ProgramSet build(const OperatorGraph& graph) {
-    const std::uint32_t blocks =
-        (attention_.context + attention_.block_tokens - 1) / attention_.block_tokens;
+    const std::uint32_t blocks = attention_.blocks();
     const auto stacks = static_cast<std::uint32_t>(machine_.stacks.size());
     const std::uint32_t prefill_bytes = prefill_.on_tiles ? PrefillControl::bytes(stacks) : 0;
     const std::uint64_t table_bytes = std::uint64_t{blocks} * 8 + prefill_bytes;
@@ -198,6 +210,7 @@ class ProgramSetBuilder {
       block_table_ = begin + prefill_bytes;
       if (prefill_.on_tiles) prefill_.control = PrefillControl::at(begin, stacks, block_table_);
     }
+    if (pim_attention_ != nullptr) add_pim_tables();
     for (const GraphOperator& op : graph.operators) add(op);
     for (const PrefillOperator& op : prefill_.operators) add(op, graph);
     set_.control_bytes_used = static_cast<std::uint32_t>(set_.image.size() + table_bytes);
@@ -218,12 +231,21 @@ class ProgramSetBuilder {
     Program program(static_cast<std::uint32_t>(set_.image.size()));
     if (op.norm) {
       emit_norm(program, config_, memory_, *op.norm);
+    } else if (op.attention && pim_attention_ != nullptr) {
+      emit_pim_attention(program, config_, machine_, memory_, *pim_attention_, pim_tables_,
+                         *op.attention);
     } else if (op.attention) {
       emit_attention(program, config_, machine_, memory_, attention_, *op.attention, block_table_);
     } else {
       emit_activation(program, config_, machine_, memory_);
     }
     add(name, program);
+  }
+
+  void add_pim_tables() {
+    Program tables(static_cast<std::uint32_t>(set_.image.size()));
+    pim_tables_ = emit_pim_attention_tables(tables, machine_);
+    append(tables);
   }
 
   void add(const PrefillOperator& op, const OperatorGraph& graph) {
@@ -239,6 +261,10 @@ class ProgramSetBuilder {
   void add(const std::string& name, const Program& program) {
     set_.entries[name] = program.base();
     set_.listings[name] = program.listing();
+    append(program);
+  }
+
+  void append(const Program& program) {
     const std::vector<std::uint8_t> bytes = program.bytes();
     set_.image.insert(set_.image.end(), bytes.begin(), bytes.end());
   }
@@ -248,6 +274,8 @@ class ProgramSetBuilder {
   const TileMemory& memory_;
   const AttentionShape& attention_;
   Prefill& prefill_;
+  const PimAttention* pim_attention_;
+  PimAttentionTables pim_tables_;
   std::uint32_t block_table_ = 0;
   ProgramSet set_;
 };
@@ -256,8 +284,9 @@ class ProgramSetBuilder {
 
 ProgramSet generate_programs(const ModelConfig& config, const OperatorGraph& graph,
                              const MachineShape& machine, const TileMemory& memory,
-                             const AttentionShape& attention, Prefill& prefill) {
-  return ProgramSetBuilder(config, machine, memory, attention, prefill).build(graph);
+                             const AttentionShape& attention, Prefill& prefill,
+                             const PimAttention* pim_attention) {
+  return ProgramSetBuilder(config, machine, memory, attention, prefill, pim_attention).build(graph);
 }
 
 }  // namespace hpimvp::compiler

@@ -14,6 +14,7 @@
 #include "platform/compiler/machine_shape.h"
 #include "platform/compiler/model_config.h"
 #include "platform/compiler/operator_graph.h"
+#include "platform/compiler/pim_attention.h"
 #include "platform/compiler/prefill.h"
 #include "platform/compiler/tile_memory.h"
 
@@ -47,9 +48,11 @@ struct ProgramSet {
 std::string program_name(const GraphOperator& op);
 
 // All programs that the operators of `graph` and of `prefill` need; sets the latter's places in
-// control memory. ModelError if control memory is too small.
+// control memory. `pim_attention`: where keys and values stand, if attention is in HBM-PIM.
+// ModelError if control memory is too small.
 ProgramSet generate_programs(const ModelConfig& config, const OperatorGraph& graph,
                              const MachineShape& machine, const TileMemory& memory,
-                             const AttentionShape& attention, Prefill& prefill);
+                             const AttentionShape& attention, Prefill& prefill,
+                             const PimAttention* pim_attention = nullptr);
 
 }  // namespace hpimvp::compiler

@@ -33,9 +33,12 @@ TEST_CASE("a compiled llama2.c model writes the reference text") {
       compiler::load_tokenizer(test::shared_data("tok512.bin"), model.config.vocabulary);
   const auto machine =
       compiler::default_machine_shape(4, 32, kPlanAddress, kHostEnd, stack_device());
+  const auto engine =
+      GENERATE(compiler::AttentionChoice::kTiles, compiler::AttentionChoice::kHbmPim);
   for (const test::GreedyText& expected : test::greedy_texts()) {
     INFO("prompt: " << expected.prompt);
     compiler::CompileRequest request;
+    request.attention.engine = engine;
     request.prompt = tokenizer->encode(expected.prompt);
     request.output_tokens = static_cast<std::uint32_t>(201 - request.prompt.size());
     request.tokenizer = tokenizer.get();
@@ -65,6 +68,9 @@ struct Setup {
   std::uint32_t activation_bytes = 384 * 1024;
   bool pipelined = true;
   std::uint32_t tiles_per_kv_head = 0;
+  compiler::AttentionChoice attention = compiler::AttentionChoice::kTiles;
+  std::string mapping = std::string(hbm_pim::kDefaultMapping);
+  std::uint32_t context = 0;  // more than `positions`: room for positions that do not come
 };
 
 // The largest difference between the plan's logits and the reference's, in units of the logits'
@@ -77,12 +83,15 @@ double worst_error(const test::ReferenceShape& shape, const Setup& setup, std::u
   auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd,
                                                  stack_device());
   machine.tiles.activation_bytes = setup.activation_bytes;
+  machine.mapping = setup.mapping;
   std::mt19937 random(seed);
   compiler::CompileRequest request;
   for (std::uint32_t i = 0; i < setup.positions; ++i) {
     request.prompt.push_back(random() % shape.vocabulary);
   }
-  request.attention = {setup.block_tokens, setup.tiles_per_kv_head, setup.pipelined};
+  if (setup.context > setup.positions) request.output_tokens = setup.context - setup.positions;
+  request.attention = {setup.block_tokens, setup.tiles_per_kv_head, setup.pipelined,
+                       setup.attention};
   const compiler::CompiledPlan plan = compiler::compile(model.config, machine, request);
   CHECK(plan.attention.pipelined == setup.pipelined);
   test::PlanExecutor executor(plan, seed);
@@ -207,6 +216,36 @@ TEST_CASE("tiles that share a KV head agree with the reference") {
     setup.tiles_per_kv_head = parts;
     CAPTURE(parts, setup.pipelined);
     CHECK(worst_error(test::odd_llama(), setup, 61 + parts) < kTolerance);
+  }
+}
+
+TEST_CASE("attention in HBM-PIM agrees with the reference on any number of stacks and tiles") {
+  struct Case {
+    std::uint32_t stacks;
+    std::uint32_t tiles;
+    std::uint32_t positions;
+    std::uint32_t context;
+    const char* mapping;
+  };
+  const std::string_view columns_together =
+      "row:channel:pseudo_channel:stack_id:bank:bank_group:column";
+  for (const Case& one : {Case{1, 1, 20, 20, hbm_pim::kDefaultMapping.data()},
+                          Case{2, 4, 34, 0, columns_together.data()},
+                          Case{3, 5, 70, 0, hbm_pim::kDefaultMapping.data()},
+                          Case{4, 32, 40, 90, columns_together.data()}}) {
+    CAPTURE(one.stacks, one.tiles, one.mapping);
+    Setup setup;
+    setup.attention = compiler::AttentionChoice::kHbmPim;
+    setup.stacks = one.stacks;
+    setup.tiles = one.tiles;
+    setup.positions = one.positions;
+    setup.context = one.context;
+    setup.mapping = one.mapping;
+    const double opt = worst_error(test::tiny_opt(), setup, 71 + one.stacks);
+    const double llama = worst_error(test::odd_llama(), setup, 81 + one.stacks);
+    CAPTURE(opt, llama);
+    CHECK(opt < kTolerance);
+    CHECK(llama < kTolerance);
   }
 }
 

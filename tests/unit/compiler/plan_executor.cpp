@@ -111,6 +111,10 @@ PlanExecutor::PlanExecutor(const compiler::CompiledPlan& plan, std::uint32_t see
       header_.operators_address, header_.operator_count + header_.chunk_operator_count);
   descriptors_ = memory_.read_array<plan::DescriptorTemplate>(header_.descriptors_address,
                                                               header_.descriptor_count);
+  if (header_.block_tokens != 0) find_blocks();
+}
+
+void PlanExecutor::find_blocks() {
   const auto regions =
       memory_.read_array<plan::MemoryRegion>(header_.kv_regions_address, header_.kv_region_count);
   blocks_per_layer_ =
@@ -143,7 +147,7 @@ void PlanExecutor::boot() {
 }
 
 void PlanExecutor::grow_block_tables() {
-  if (position_ % header_.block_tokens != 0) return;
+  if (header_.block_tokens == 0 || position_ % header_.block_tokens != 0) return;
   const std::uint32_t block = position_ / header_.block_tokens;
   for (std::uint32_t layer = 0; layer < header_.model.layers; ++layer) {
     require(!free_blocks_.empty(), "out of KV blocks");

@@ -80,6 +80,7 @@ class PlanExecutor {
     std::uint64_t chunk_token_count = 0;
   };
 
+  void find_blocks();
   void grow_block_tables();
   void run_operators(std::span<const plan::Operator> operators, const Inputs& inputs, bool logits);
   void run_operator(const plan::Operator& op, const Inputs& inputs);
