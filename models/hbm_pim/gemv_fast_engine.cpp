@@ -170,19 +170,23 @@ void GemvFastEngine::walk_block(Channel& channel, std::uint32_t block, GemvResul
 }
 
 std::uint32_t GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, GemvResult& result,
-                                          Cycle latest) {
+                                          Limit limit) {
+  const Cycle latest = limit.latest;
+  const Cycle closed_before = limit.closed_before;
   std::uint32_t left = stretch.repetitions;
   while (left > 0) {
     const Transition& step = transition(channel.timing, stretch.block);
     channel.refresh.advance(channel.now);
     const Cycle urgent_at = channel.refresh.urgent_at();
-    if (channel.now + step.cycles > latest) break;
+    const bool ends_early = channel.now + step.cycles <= latest;
+    const bool closed_early = channel.now + step.last_closed <= closed_before;
+    if (!ends_early && !closed_early) break;
     // A refresh comes before the first command at or after `urgent_at` that finds the banks closed.
     if (channel.now + step.last_closed > urgent_at) {
       const Channel before = channel;
       const GemvResult result_before = result;
       walk_block(channel, stretch.block, result);
-      if (channel.now > latest) {
+      if (channel.now > latest && channel.now >= closed_before) {
         channel = before;
         result = result_before;
         break;
@@ -195,7 +199,12 @@ std::uint32_t GemvFastEngine::run_stretch(Channel& channel, Stretch stretch, Gem
       times = left;
       if (step.cycles > 0) {
         times = std::min(times, (urgent_at - channel.now - step.last_closed) / step.cycles + 1);
-        times = std::min(times, (latest - channel.now) / step.cycles);
+        Cycle most = ends_early ? (latest - channel.now) / step.cycles : 0;
+        if (closed_early) {
+          const Cycle last_start = closed_before - step.last_closed;
+          most = std::max(most, (last_start - channel.now) / step.cycles + 1);
+        }
+        times = std::min(times, most);
       }
     }
     add(result.commands, step.commands, times);
@@ -220,14 +229,14 @@ GemvResult GemvFastEngine::run_rest(Channel& channel, const PseudoChannelGemv& g
   for (std::size_t i = place.stretches; i < plan.stretches.size(); ++i) {
     Stretch stretch = plan.stretches[i];
     if (i == place.stretches) stretch.repetitions -= place.repetitions;
-    run_stretch(channel, stretch, result, kNever);
+    run_stretch(channel, stretch, result, {kNever, 0});
   }
   result.end = channel.now;
   return result;
 }
 
 GemvResult GemvFastEngine::advance(Channel& channel, const PseudoChannelGemv& gemv, Place& place,
-                                   Cycle latest) {
+                                   Limit limit) {
   forget_if_full();
   GemvResult result;
   result.start = channel.now;
@@ -235,7 +244,7 @@ GemvResult GemvFastEngine::advance(Channel& channel, const PseudoChannelGemv& ge
   while (place.stretches + 1 < plan.stretches.size()) {
     Stretch stretch = plan.stretches[place.stretches];
     stretch.repetitions -= place.repetitions;
-    const std::uint32_t done = run_stretch(channel, stretch, result, latest);
+    const std::uint32_t done = run_stretch(channel, stretch, result, limit);
     place.repetitions += done;
     if (done < stretch.repetitions) break;
     if (place.stretches++ == kEnter) place.entered = channel.now;

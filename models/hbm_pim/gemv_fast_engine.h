@@ -72,10 +72,16 @@ class GemvFastEngine {
   GemvResult run(Channel& channel, const PseudoChannelGemv& gemv);
   // The rest of it, from a place on. The result is that of the rest.
   GemvResult run_rest(Channel& channel, const PseudoChannelGemv& gemv, Place place);
-  // From `place` on: blocks of which all commands come at `latest` or before. Goes through PIM
-  // mode's entry too, not through its end. `place` is then where the channel stands, at the last
-  // command, and the result that of what was done.
-  GemvResult advance(Channel& channel, const PseudoChannelGemv& gemv, Place& place, Cycle latest);
+  // How far advance() goes: a block is done if all its commands come at `latest` or before, or if
+  // those that find all banks closed come before `closed_before`.
+  struct Limit {
+    Cycle latest = 0;
+    Cycle closed_before = 0;
+  };
+  // From `place` on, blocks up to the limit. Goes through PIM mode's entry too, not through its
+  // end. `place` is then where the channel stands, at the last command, and the result that of what
+  // was done.
+  GemvResult advance(Channel& channel, const PseudoChannelGemv& gemv, Place& place, Limit limit);
   // One GEMV for each channel. The three have the same size.
   void run(std::span<Channel> channels, std::span<const PseudoChannelGemv> gemvs,
            std::span<GemvResult> results);
@@ -123,8 +129,8 @@ class GemvFastEngine {
   std::uint32_t pattern_number(std::span<const CommandRun> runs);
   std::uint32_t state_number(const CommandTiming& timing, Cycle now, DramCommand previous);
   const Transition& transition(std::uint32_t state, std::uint32_t block);
-  // Returns how many repetitions it has done, the last of them by `latest`.
-  std::uint32_t run_stretch(Channel& channel, Stretch stretch, GemvResult& result, Cycle latest);
+  // Returns how many repetitions it has done, up to the limit.
+  std::uint32_t run_stretch(Channel& channel, Stretch stretch, GemvResult& result, Limit limit);
   void walk_block(Channel& channel, std::uint32_t block, GemvResult& result);
   void walk(GemvWalk& walk, std::uint32_t block) const;
 

@@ -62,17 +62,17 @@ MemoryController::MemoryController(const DeviceDescription& device, const Contro
       refresh_(schedule_of(device, config)),
       refreshed_banks_(device.organisation.banks(), 0) {}
 
-void MemoryController::push(const MemoryRequest& request) {
+void MemoryController::push(const MemoryRequest& request, Cycle arrival) {
   const std::uint32_t bank = organisation_.bank_index(request.address);
   if (!request.write && queues_[1].find(bank, request.address) != kNone) {
     ++counters_.forwarded_reads;
     if (completions_.notify != nullptr) {
-      completions_.notify(completions_.context, {request.id, now_ + 1});
+      completions_.notify(completions_.context, {request.id, arrival + 1});
     }
     return;
   }
   MemoryRequest ordered = request;
-  ordered.arrival = now_;
+  ordered.arrival = arrival;
   ordered.order = pushed_++;
   RequestQueue& queue = queues_[request.write];
   const std::uint32_t entry = queue.push(bank, ordered);
@@ -497,9 +497,24 @@ bool MemoryController::amid_refreshes() const {
 }
 
 bool MemoryController::between_pim_pieces() const {
+  return between_pim_pieces_of_busy() && queues_[0].empty() && queues_[1].empty();
+}
+
+bool MemoryController::between_pim_pieces_of_busy() const {
   return pim_active() && timing_.pim_mode() && pim_position_ == pim_commands_.size() &&
-         queues_[0].empty() && queues_[1].empty() && !refreshing_ &&
-         config_.refresh != RefreshPolicy::kPerBank;
+         !refreshing_ && config_.refresh != RefreshPolicy::kPerBank;
+}
+
+MemoryController::Cycle MemoryController::leaves_pim_from() const {
+  switch (config_.arbitration) {
+    case Arbitration::kPimFirst:
+      return kNever;
+    case Arbitration::kMemoryFirst:
+      return 0;
+    case Arbitration::kBoundedInterleave:
+      break;
+  }
+  return mode_since_ + config_.pim_window;
 }
 
 void MemoryController::jump_in_pim(const PseudoChannelState& state) {

@@ -123,7 +123,10 @@ class MemoryController {
 
   bool can_accept(bool write) const { return !queues_[write].full(); }
   // The request arrives now: run() up to its arrival first. Precondition: can_accept().
-  void push(const MemoryRequest& request);
+  void push(const MemoryRequest& request) { push(request, now_); }
+  // It arrived at a cycle before now(), since when nothing was decided that it could have changed:
+  // there were PIM commands only, up to now(), and none at which pim_window had ended.
+  void push(const MemoryRequest& request, Cycle arrival);
 
   // Precondition: !pim_active().
   void start_pim(const PimCommandSource& source);
@@ -164,8 +167,13 @@ class MemoryController {
   // Amid a PIM stream without requests: a piece of it has ended, in PIM mode, and no refresh is
   // due, so that a GEMV engine may go on from take_over_state().
   bool between_pim_pieces() const;
+  // The same, but requests may wait.
+  bool between_pim_pieces_of_busy() const;
+  // The first cycle at which requests could make the controller leave PIM mode, which it is in.
+  Cycle leaves_pim_from() const;
   // Goes on in such a place, further in the stream that was started, at its command of cycle
-  // state.now, after the engine has done what is between; the source's next piece comes then.
+  // state.now, after the engine has done what is between; the source's next piece comes then. If
+  // requests wait, what the engine did with all banks closed must lie before leaves_pim_from().
   void jump_in_pim(const PseudoChannelState& state);
   // When PIM mode was entered, if the engine has done that.
   void note_pim_entry(Cycle cycle) { mode_since_ = cycle; }

@@ -89,6 +89,7 @@ struct StackScheduler::Group {
 
   std::vector<Burst> backlog;  // from backlog_begin on
   std::size_t backlog_begin = 0;
+  Cycle arrived = 0;  // the last of them; the controller may stand at a later cycle (skip_window())
   std::vector<Waiting> waiting;
 
   // An access that AccessFastEngine has computed; the controller stands at its start. Null: none.
@@ -307,9 +308,12 @@ void StackScheduler::run(Group& group, Cycle until) {
     finish_fast_access(group);
   }
   // What arrives in this cycle waits until it is over.
+  if (group.has_backlog() && group.arrived < until) {
+    feed(group, std::min(group.controller.now(), group.arrived));
+  }
   if (group.controller.now() >= until) return;
   while (group.has_backlog() || group.pim == Group::Pim::kCommands) {
-    feed(group);
+    feed(group, group.controller.now());
     const bool issued = group.controller.issue_next(until);
     if (group.pim == Group::Pim::kCommands &&
         group.controller.pim_end() != MemoryController::kNever) {
@@ -320,11 +324,16 @@ void StackScheduler::run(Group& group, Cycle until) {
       resume_fast(group);
       return run(group, until);
     }
+    if (skips_window(group)) {
+      skip_window(group);
+      if (group.controller.now() >= until) return run(group, until);
+    }
   }
   group.controller.run(until);
 }
 
-void StackScheduler::feed(Group& group) {
+// `arrival`: at the queue.
+void StackScheduler::feed(Group& group, Cycle arrival) {
   while (group.has_backlog()) {
     const Group::Burst& burst = group.backlog[group.backlog_begin];
     if (!group.controller.can_accept(burst.write)) return;
@@ -333,9 +342,9 @@ void StackScheduler::feed(Group& group) {
     request.address = burst.address;
     request.write = burst.write;
     ++group.backlog_begin;
-    group.controller.push(request);
+    group.controller.push(request, arrival);
     if (burst.write && burst.access != kNobody) {
-      note_completion(group, burst.access, group.controller.now() + 1);
+      group.scheduler->note_completion(group, burst.access, arrival + 1);
     }
   }
   group.backlog.clear();
@@ -374,6 +383,7 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
     pick_pieces(*group, pieces);
     if (!begin_fast_access(*group, access)) queue_bursts(*group, access);
     group->interrupted = false;
+    group->arrived = now;
     ++groups;
   }
   shared_work_ += groups - 1;
@@ -504,20 +514,20 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
       run(*group, now);
       const auto waiting = waits_here();
       if (waiting == group->waiting.end()) continue;
+      // What has arrived now is seen afterwards.
+      const bool all_seen = group->arrived < now;
+      if (all_seen) bound = std::max(bound, group->controller.now());
       if (group->fast.outcome != nullptr) {
         bound = std::max(bound, waiting->end);
       } else if (!accesses_[access].write) {
-        bound = std::max(bound, read_bound(*group, waiting->remaining));
+        const Cycle from = all_seen ? group->controller.now() : now;
+        bound = std::max(bound, from + read_latency_ + (waiting->remaining - 1) * read_gap_);
       }
     }
   }
   if (accesses_[access].groups_left > 0) return {false, bound};
   free_accesses_.push_back(access);
   return {true, accesses_[access].end};
-}
-
-Cycle StackScheduler::read_bound(const Group& group, std::uint32_t remaining) const {
-  return group.controller.now() + read_latency_ + (remaining - 1) * read_gap_;
 }
 
 // ------------------------------------------------------------------ PIM work
@@ -595,7 +605,8 @@ void StackScheduler::interrupt_gemv(Group& group, Cycle now) {
   GemvFastEngine::Channel channel = fast_.channel_of(
       group.controller.take_over_state(), from_start ? GapAttribution::kNothing : group.previous);
   GemvFastEngine::Place place = group.place;
-  const GemvResult done = fast_.advance(channel, group.gemv, place, std::max<Cycle>(now, 1) - 1);
+  const GemvResult done =
+      fast_.advance(channel, group.gemv, place, {.latest = std::max<Cycle>(now, 1) - 1});
   if (from_start) {
     begin_commands(group, PimCursor(program_of(group.gemv)));
     group.is_gemv = true;
@@ -605,16 +616,55 @@ void StackScheduler::interrupt_gemv(Group& group, Cycle now) {
     connect(group);
   }
   group.interrupted = true;
-  if (place.amid_program() && !(place == group.place)) {
+  if (place.amid_program()) {
     if (from_start) group.controller.note_pim_entry(place.entered);
-    group.cursor.go_to(place.stretches - 1, place.repetitions);
-    group.controller.jump_in_pim(fast_.state_of(channel));
-    group.controller.add_commands(done.commands);
-    add_to_account(group, done);
-    group.previous = fast_.previous_of(channel);
-    group.accounted = channel.now;
+    const Cycle closed_before = std::max(now, group.controller.leaves_pim_from());
+    const GemvResult ahead =
+        fast_.advance(channel, group.gemv, place, {.closed_before = closed_before});
+    if (!(place == group.place)) {
+      count_done(group, done);
+      count_done(group, ahead);
+      jump(group, channel, place);
+    }
   }
   run(group, now);
+}
+
+void StackScheduler::count_done(Group& group, const GemvResult& done) {
+  group.controller.add_commands(done.commands);
+  add_to_account(group, done);
+}
+
+// Goes on where the fast engine has come to.
+void StackScheduler::jump(Group& group, const GemvFastEngine::Channel& channel,
+                          GemvFastEngine::Place place) {
+  group.cursor.go_to(place.stretches - 1, place.repetitions);
+  group.controller.jump_in_pim(fast_.state_of(channel));
+  group.previous = fast_.previous_of(channel);
+  group.accounted = channel.now;
+}
+
+bool StackScheduler::skips_window(const Group& group) const {
+  return group.pim == Group::Pim::kCommands && group.is_gemv && observer_.notify == nullptr &&
+         group.controller.between_pim_pieces_of_busy() &&
+         group.controller.now() < group.controller.leaves_pim_from();
+}
+
+// Up to the end of PIM's turn requests change nothing: the fast engine does what comes before. The
+// controller then stands ahead of time, and is told of requests that arrive meanwhile when they
+// did.
+void StackScheduler::skip_window(Group& group) {
+  GemvFastEngine::Channel channel =
+      fast_.channel_of(group.controller.take_over_state(), group.previous);
+  const GemvFastEngine::Place from{static_cast<std::uint32_t>(group.cursor.block() + 1),
+                                   group.cursor.repetition(), 0};
+  GemvFastEngine::Place place = from;
+  const GemvResult done = fast_.advance(channel, group.gemv, place,
+                                        {.closed_before = group.controller.leaves_pim_from()});
+  if (place == from) return;
+  ++statistics_.skipped_windows;
+  count_done(group, done);
+  jump(group, channel, place);
 }
 
 bool StackScheduler::resumes_fast(const Group& group) const {

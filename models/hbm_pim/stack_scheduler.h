@@ -58,6 +58,7 @@ class StackScheduler {
     std::uint64_t commanded_gemvs = 0;
     std::uint64_t interrupted_gemvs = 0;  // from the first to the second
     std::uint64_t resumed_gemvs = 0;      // and back
+    std::uint64_t skipped_windows = 0;    // in which requests wait for the end of PIM's turn
     std::uint64_t fast_accesses = 0;      // of groups of pseudo-channels
     std::uint64_t interrupted_accesses = 0;
     std::uint64_t learned_accesses = 0;
@@ -120,7 +121,7 @@ class StackScheduler {
   void split_by(const ChannelMask& mask);
   void join_equal(Cycle now);
   void run(Group& group, Cycle until);
-  void feed(Group& group);
+  static void feed(Group& group, Cycle arrival);
   void note_completion(Group& group, std::uint32_t access, Cycle cycle);
   void note_command(Group& group, const CommandRecord& record);
   std::unique_ptr<Group> copy_of(const Group& group);
@@ -140,12 +141,15 @@ class StackScheduler {
   void interrupt_gemv(Group& group, Cycle now);
   bool resumes_fast(const Group& group) const;
   void resume_fast(Group& group);
+  bool skips_window(const Group& group) const;
+  void skip_window(Group& group);
+  static void count_done(Group& group, const GemvResult& done);
+  void jump(Group& group, const GemvFastEngine::Channel& channel, GemvFastEngine::Place place);
   std::shared_ptr<const GemvProgram> program_of(const PseudoChannelGemv& gemv);
   void finish_fast(Group& group);
   void finish_commands(Group& group);
   void finish_pim(Group& group, Cycle end);
   void flush(Group& group);
-  Cycle read_bound(const Group& group, std::uint32_t remaining) const;
   Cycle pim_bound(const Group& group, Cycle now) const;
 
   DeviceDescription device_;
