@@ -35,9 +35,24 @@ const char* class_name(OperatorClass annotation) {
 }
 
 const char* value_name(compiler::ValueKind kind) {
-  static constexpr const char* kNames[] = {"hidden", "normed", "delta",   "embedding", "query",
-                                           "key",    "value",  "context", "gate",      "up",
-                                           "inner",  "logits", "kv",      "scores",    "partials"};
+  static constexpr const char* kNames[] = {"hidden",
+                                           "normed",
+                                           "delta",
+                                           "embedding",
+                                           "query",
+                                           "key",
+                                           "value",
+                                           "context",
+                                           "gate",
+                                           "up",
+                                           "inner",
+                                           "logits",
+                                           "kv",
+                                           "scores",
+                                           "partials",
+                                           "rotated queries",
+                                           "probabilities",
+                                           "values stored"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -170,6 +185,8 @@ class Describer {
                   {"why", reason(index)}};
       if (const auto* gemv = plan_.placement.gemv(index)) {
         one["slicing"] = slicing_name(gemv->slices.front().slicing);
+      } else if (op.attention && compiler::is_gemv(*op.attention)) {
+        one["slicing"] = slicing_name(pim_slicing(*op.attention));
       }
       list.push_back(std::move(one));
     }
@@ -262,6 +279,11 @@ class Describer {
       for (const auto& slice : gemv->slices) numbers.push_back(slice.stack);
       return "stacks " + ranges(numbers);
     }
+    const auto& part = plan_.graph.operators[index].attention;
+    if (part && compiler::is_gemv(*part)) {
+      const std::uint32_t stacks = plan_.placement.attention->stacks;
+      return "stacks " + range(0, std::min(stacks, plan_.config.kv_heads));
+    }
     const std::uint64_t tiles = plan_.mappings[index].tile_mask;
     return tiles == 0 ? "DMA engine" : "tiles " + ranges(bits_of(tiles));
   }
@@ -295,7 +317,29 @@ class Describer {
                          : "; columns do not save an eighth");
   }
 
+  hbm_pim::Slicing pim_slicing(compiler::AttentionPart part) const {
+    return part == compiler::AttentionPart::kPimValues ? plan_.placement.attention->values.slicing
+                                                       : hbm_pim::Slicing::kRows;
+  }
+
+  std::string pim_attention_reason(compiler::AttentionPart part) const {
+    switch (part) {
+      case compiler::AttentionPart::kPimScores:
+        return "asked for by mapping.attention; a GEMV for each query head with the keys so far";
+      case compiler::AttentionPart::kPimValues:
+        return "asked for by mapping.attention; a GEMV for each query head over the whole context";
+      case compiler::AttentionPart::kPimKeys:
+        return "KV heads go round the tiles; keys are stored where a GEMV's weights stand";
+      case compiler::AttentionPart::kPimStoreValues:
+        return "parts of KV heads go round the tiles; values are stored one by one, as columns of "
+               "a GEMV's weights";
+      default:
+        return "query heads go round the tiles";
+    }
+  }
+
   std::string attention_reason(const GraphOperator& op) const {
+    if (plan_.attention.in_hbm_pim) return pim_attention_reason(*op.attention);
     const std::uint32_t tiles = plan_.machine.tiles.count;
     const std::uint32_t kv_heads = plan_.config.kv_heads;
     const std::uint32_t shared = plan_.attention.tiles_per_kv_head;
@@ -376,11 +420,25 @@ class Describer {
 
   Json attention() const {
     const compiler::AttentionShape& shape = plan_.attention;
-    return {{"pipelined", shape.pipelined},
+    if (shape.in_hbm_pim) return pim_attention();
+    return {{"engine", "sram_pim"},
+            {"pipelined", shape.pipelined},
             {"query_heads_a_pass", shape.heads_per_pass},
             {"passes", plan_.config.heads_per_kv_head() / shape.heads_per_pass},
             {"tiles_a_kv_head", shape.tiles_per_kv_head},
             {"positions", shape.context}};
+  }
+
+  // Of layer 0; the others follow.
+  Json pim_attention() const {
+    const compiler::PimAttention& attention = *plan_.placement.attention;
+    return {{"engine", "hbm_pim"},
+            {"kv_heads_a_stack", attention.heads_per_stack},
+            {"rows_of_banks", range(attention.row_of_keys(0, 0), attention.rows_per_layer())},
+            {"rows_of_keys_a_head", attention.key_rows},
+            {"rows_of_values_a_head", attention.value_rows},
+            {"values_among_pseudo_channels", slicing_name(attention.values.slicing)},
+            {"positions", attention.context}};
   }
 
   Json tile_memory() const {

@@ -125,6 +125,7 @@ compiler::CompileRequest compile_request(const Session& session) {
   request.top_p = static_cast<float>(workload.sampling.top_p);
   request.tokenizer = session.tokenizer.get();
   request.qkv = session.scenario.mapping.qkv;
+  request.attention.engine = session.scenario.mapping.attention;
   request.attention.allow_pipelined = session.scenario.mapping.attention_pipeline;
   request.policy = session.scenario.policy;
   request.prefill = session.scenario.prefill;

@@ -165,6 +165,10 @@ MappingChoice read_mapping(ObjectReader& root) {
                                                   {"rows", compiler::SlicingChoice::kRows},
                                                   {"columns", compiler::SlicingChoice::kColumns}});
     reader->read_boolean("attention_pipeline", mapping.attention_pipeline);
+    reader->read_choice<compiler::AttentionChoice>(
+        "attention", mapping.attention,
+        {{"tiles", compiler::AttentionChoice::kTiles},
+         {"hbm_pim", compiler::AttentionChoice::kHbmPim}});
     reader->finish();
   }
   return mapping;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firmware/abi/plan_format.h"
+#include "platform/compiler/attention_choice.h"
 #include "platform/compiler/prefill_choice.h"
 #include "platform/compiler/slicing_choice.h"
 #include "platform/config/document.h"
@@ -46,6 +47,7 @@ struct Workload {
 struct MappingChoice {
   compiler::SlicingChoice qkv = compiler::SlicingChoice::kAuto;
   bool attention_pipeline = true;
+  compiler::AttentionChoice attention = compiler::AttentionChoice::kTiles;
 };
 
 // Some of the pseudo-channels, by name: "first" (of each stack), "all", a stack ("stack0") or one

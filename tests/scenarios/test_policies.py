@@ -18,15 +18,17 @@ FACTORS = {
     "mapping.qkv": ("auto", "rows", "columns"),
     "schedule.policy": ("overlapped", "serial"),
     "mapping.attention_pipeline": ("true", "false"),
+    "mapping.attention": ("tiles", "hbm_pim"),
 }
 
 
 def pairwise():
-    """Every pair of values of two factors in one of 15 combinations (all of them would be 60); a
+    """Every pair of values of two factors in one of 15 combinations (all of them would be 120); a
     test says whether it does."""
-    tiles, qkv, policies, pipelines = FACTORS.values()
+    tiles, qkv, policies, pipelines, engines = FACTORS.values()
     for i, j in itertools.product(range(len(tiles)), range(len(qkv))):
-        values = (tiles[i], qkv[j], policies[(i + j) % 2], pipelines[(i + j // 2) % 2])
+        values = (tiles[i], qkv[j], policies[(i + j) % 2], pipelines[(i + j // 2) % 2],
+                  engines[(i // 2 + j) % 2])
         yield dict(zip(FACTORS, values))
 
 
@@ -68,7 +70,8 @@ class Policies(ChoicesTest):
     def test_the_profile_accounts_for_every_token(self):
         for name, *settings in (("overlapped",), ("serial", "schedule.policy=serial"),
                                 ("rows", "mapping.qkv=rows"), ("columns", "mapping.qkv=columns"),
-                                ("whole attention", "mapping.attention_pipeline=false")):
+                                ("whole attention", "mapping.attention_pipeline=false"),
+                                ("attention in HBM-PIM", "mapping.attention=hbm_pim")):
             with self.subTest(name):
                 result = self.run_scenario(OPT_1_3B, "profile", "workload.output_tokens=4",
                                            *settings)
@@ -161,6 +164,23 @@ class Plan(ToolTest):
         mapping = {one["operator"]: one for one in plan["mapping"]["operators"]}
         self.assertEqual(mapping["layer0.key"]["slicing"], "columns")
         self.assertEqual(plan["mapping"]["schedule_policy"], "serial")
+
+    def test_shows_attention_in_hbm_pim(self):
+        plan = self.describe(os.path.join(SOURCE, "scenarios", "llama2_7b.json"), "--set",
+                             "mapping.attention=hbm_pim")
+        mapping = {one["operator"]: one for one in plan["mapping"]["operators"]}
+        for name in ("layer0.attention_scores", "layer0.attention_values"):
+            self.assertEqual(mapping[name]["engine"], "hbm_pim")
+            self.assertEqual(mapping[name]["on"], "stacks 0-3")
+            self.assertIn("mapping.attention", mapping[name]["why"])
+        for part in ("keys", "queries", "softmax", "store_values"):
+            self.assertEqual(mapping["layer0.attention_" + part]["engine"], "sram_pim")
+        operators = {one["operator"]: one for one in plan["annotation"]["operators"]}
+        self.assertEqual(operators["layer0.attention_values"]["after"],
+                         "layer0.attention_softmax, layer0.attention_store_values")
+        self.assertIn("attention is in HBM-PIM", plan["mapping"]["prefill"])
+        self.assertEqual(plan["tiling"]["attention"]["engine"], "hbm_pim")
+        self.assertEqual(plan["tiling"]["kv_regions"], [])
 
     def test_every_preset_has_a_plan_to_show(self):
         folder = os.path.join(SOURCE, "scenarios", "presets", "models")

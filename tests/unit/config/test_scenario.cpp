@@ -112,13 +112,17 @@ TEST_CASE("schedule and mapping are chosen by name", "[config]") {
   CHECK(plain.prefill == compiler::PrefillChoice::kAuto);
   CHECK(plain.mapping.qkv == compiler::SlicingChoice::kAuto);
   CHECK(plain.mapping.attention_pipeline);
+  CHECK(plain.mapping.attention == compiler::AttentionChoice::kTiles);
   const Scenario chosen = read(R"({ "schedule": { "policy": "serial", "prefill": "tiles" },
-    "mapping": { "qkv": "columns", "attention_pipeline": false }, )" +
+    "mapping": { "qkv": "columns", "attention_pipeline": false, "attention": "hbm_pim" }, )" +
                                rest);
   CHECK(chosen.policy == plan::SchedulePolicy::kSerial);
   CHECK(chosen.prefill == compiler::PrefillChoice::kTiles);
   CHECK(chosen.mapping.qkv == compiler::SlicingChoice::kColumns);
   CHECK_FALSE(chosen.mapping.attention_pipeline);
+  CHECK(chosen.mapping.attention == compiler::AttentionChoice::kHbmPim);
+  CHECK(read(R"({ "mapping": { "attention": "tiles" }, )" + rest).mapping.attention ==
+        compiler::AttentionChoice::kTiles);
   CHECK(read(R"({ "mapping": { "qkv": "rows" }, )" + rest).mapping.qkv ==
         compiler::SlicingChoice::kRows);
   CHECK(read(R"({ "schedule": { "prefill": "tokens" }, )" + rest).prefill ==
@@ -139,6 +143,8 @@ TEST_CASE("schedule and mapping are chosen by name", "[config]") {
               "did you mean 'prefill'?");
   check_error(R"("schedule": { "polcy": "serial" })", "/schedule/polcy", "did you mean 'policy'?");
   check_error(R"("mapping": { "qkv": "colums" })", "/mapping/qkv", "did you mean 'columns'?");
+  check_error(R"("mapping": { "attention": "hbm-pim" })", "/mapping/attention",
+              "did you mean 'hbm_pim'?");
   check_error(R"("mapping": { "attention_pipeline": 1 })", "/mapping/attention_pipeline",
               "found 1");
 }
