@@ -14,6 +14,12 @@ StackMap::StackMap(const DeviceDescription& device, const BitFieldMapping& mappi
   for (std::uint32_t i = 0; i < organisation.banks(); ++i) {
     banks_.push_back(mapping_.offset_of({0, organisation.bank_address(i)}));
   }
+  bank_of_unit_.resize(banks_.size());
+  std::iota(bank_of_unit_.begin(), bank_of_unit_.end(), 0U);
+  if (device_.pim.banks_per_unit == 1) {
+    std::sort(bank_of_unit_.begin(), bank_of_unit_.end(),
+              [this](std::uint32_t a, std::uint32_t b) { return banks_[a] < banks_[b]; });
+  }
   for (std::uint32_t i = 0; i < organisation.columns; ++i) {
     CommandAddress address;
     address.column = static_cast<std::uint16_t>(i);

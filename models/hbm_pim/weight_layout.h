@@ -10,8 +10,10 @@
 //   Columns: each pseudo-channel has all outputs, and a run of the C chunks of x: the first C % P
 //            of them have C / P + 1 chunks, the others C / P.
 // In the pseudo-channel, output o is in slot o / S of unit o % S:
-//   Native:  the unit is a bank. Slots follow each other without a gap from row weight_row on, and
-//            cross rows.
+//   Native:  the unit is a bank; units are numbered in the order of their banks' addresses, so that
+//            outputs and addresses ascend together (but as the banks are where several share a
+//            processing unit: commands leave out the groups of banks of a slot that have no
+//            output). Slots follow each other without a gap from row weight_row on, and cross rows.
 //   Samsung: see SamsungTiling in gemv_tiling.h. Slot s of unit u, chunk c: bank
 //            u * banks_per_unit + s % slots_per_block / slots_per_row, row
 //            weight_row + s / slots_per_block * tiles + c / chunks_per_tile, column
@@ -61,6 +63,8 @@ class StackMap {
 
   std::uint64_t of_pseudo_channel(std::uint32_t index) const { return pseudo_channels_[index]; }
   std::uint64_t of_bank(std::uint32_t index) const { return banks_[index]; }
+  // The bank of a pseudo-channel that is unit `unit` of the native programming model.
+  std::uint32_t bank_of_unit(std::uint32_t unit) const { return bank_of_unit_[unit]; }
   std::uint64_t of_column(std::uint32_t column) const { return columns_[column]; }
   std::uint64_t of_row(std::uint32_t row) const;  // computed: once a row, not once a burst
   // All pseudo-channels, each in one run.
@@ -73,6 +77,7 @@ class StackMap {
   BitFieldMapping mapping_;
   std::vector<std::uint64_t> pseudo_channels_;
   std::vector<std::uint64_t> banks_;
+  std::vector<std::uint32_t> bank_of_unit_;
   std::vector<std::uint64_t> columns_;
   std::vector<Run> runs_;
 };
@@ -155,11 +160,12 @@ template <typename Run>
 void WeightLayout::for_each_run(std::uint32_t slot, std::uint32_t unit, std::uint32_t chunks,
                                 Run&& run) const {
   if (!samsung_) {
+    const std::uint32_t bank = map_.bank_of_unit(unit);
     std::uint64_t at = std::uint64_t{slot} * chunks;
     for (std::uint32_t done = 0; done < chunks;) {
       const auto column = static_cast<std::uint32_t>(at % columns_);
       const std::uint32_t count = std::min(columns_ - column, chunks - done);
-      run(unit, gemv_.weight_row + static_cast<std::uint32_t>(at / columns_), column, done, count);
+      run(bank, gemv_.weight_row + static_cast<std::uint32_t>(at / columns_), column, done, count);
       done += count;
       at += count;
     }

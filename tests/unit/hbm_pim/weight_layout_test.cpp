@@ -113,7 +113,8 @@ class Units {
       REQUIRE(buffered);
       // Its sum is one that the unit of this bank is keeping, and no other bank's.
       const std::uint32_t own = own_output(output);
-      REQUIRE(own % per_slot_ == (samsung_ ? bank / device_.pim.banks_per_unit : bank));
+      REQUIRE((samsung_ ? own % per_slot_ == bank / device_.pim.banks_per_unit
+                        : layout_.map().bank_of_unit(own % per_slot_) == bank));
       sums_[bank / device_.pim.banks_per_unit].insert(own / per_slot_);
       REQUIRE(sums_[bank / device_.pim.banks_per_unit].size() <= device_.pim.accumulators);
       // Ascending by chunk, which the numerics rely on.
@@ -294,4 +295,65 @@ TEST_CASE("The default mapping keeps a column of all pseudo-channels together") 
   CHECK(layout.offset(0, 0) == 7ull << 20);
   CHECK(layout.offset(64, 0) == layout.offset(0, 0) + 32);
   CHECK(layout.offset(0, 16) == layout.offset(0, 0) + 4096);
+}
+
+// The mapping of the machine preset hpim: the lowest field is the column, then all banks of a
+// pseudo-channel, then the pseudo-channels in order. A slot of a pseudo-channel is then 32 KiB in
+// each DRAM row, those of neighbours follow each other.
+TEST_CASE("With whole banks side by side, rows of a slot's outputs are contiguous and ascend") {
+  const std::uint64_t seed = hpimvp::random_seed(0x1A04);
+  INFO("HPIMVP_SEED=" << seed);
+  Random random(seed);
+  constexpr std::uint64_t kDramRow = 1 << 10;  // of a bank: 32 columns of 32 bytes
+  constexpr std::uint64_t kSlot = 32 * kDramRow;
+  constexpr std::uint64_t kStripe = 32 * kSlot;  // a row of all banks of a stack
+  const DeviceDescription device = device_preset("hbm3_hpim");
+  const StackMap map(device,
+                     BitFieldMapping(device.organisation,
+                                     "row:channel:pseudo_channel:stack_id:bank:bank_group:column"));
+  for (std::uint32_t i = 0; i < 32; ++i) CHECK(map.of_pseudo_channel(i) == i * kSlot);
+
+  for (int i = 0; i < 30; ++i) {
+    StackGemv gemv;
+    gemv.inputs = random_size(random, 9000);
+    gemv.outputs = 64 * random_size(random, 80);
+    gemv.weight_row = static_cast<std::uint32_t>(random() % 100);
+    const std::uint64_t chunks = (gemv.inputs + 15) / 16;
+
+    // Rows: outputs 64 p to 64 p + 63 are those of an even pseudo-channel and the odd one after it.
+    // In each DRAM row that has weights of them, these are 64 KiB; an output's is 1 KiB of it, and
+    // the weights of all 64 begin at the same column.
+    const WeightLayout rows(map, gemv);
+    for (int j = 0; j < 50; ++j) {
+      const std::uint64_t pair = random() % (gemv.outputs / 64);
+      const std::uint64_t input = random() % gemv.inputs;
+      const std::uint64_t column = pair / 16 * chunks + input / 16;  // from weight_row on
+      const std::uint64_t piece =
+          (gemv.weight_row + column / 32) * kStripe + pair % 16 * (2 * kSlot);
+      for (std::uint32_t k = 0; k < 64; ++k) {
+        REQUIRE(rows.offset(static_cast<std::uint32_t>(64 * pair + k),
+                            static_cast<std::uint32_t>(input)) ==
+                piece + k * kDramRow + column % 32 * 32 + input % 16 * 2);
+      }
+    }
+
+    // Columns: outputs 32 s to 32 s + 31 are slot s of every pseudo-channel, which has a run of
+    // their chunks. In each DRAM row these are 32 KiB of a pseudo-channel, an output's 1 KiB.
+    gemv.slicing = Slicing::kColumns;
+    const WeightLayout columns(map, gemv);
+    for (int j = 0; j < 50; ++j) {
+      const auto holder =
+          static_cast<std::uint32_t>(random() % std::min<std::uint64_t>(chunks, 32));
+      const auto [first, size] = dealt_share(static_cast<std::uint32_t>(chunks), 32, holder);
+      const std::uint64_t slot = random() % (gemv.outputs / 32);
+      const std::uint64_t chunk = random() % size;
+      const std::uint64_t column = slot * size + chunk;
+      const std::uint64_t piece = (gemv.weight_row + column / 32) * kStripe + holder * kSlot;
+      for (std::uint32_t k = 0; k < 32; ++k) {
+        REQUIRE(columns.offset(static_cast<std::uint32_t>(32 * slot + k),
+                               static_cast<std::uint32_t>((first + chunk) * 16)) ==
+                piece + k * kDramRow + column % 32 * 32);
+      }
+    }
+  }
 }
