@@ -331,8 +331,10 @@ class Describer {
       case compiler::AttentionPart::kPimKeys:
         return "KV heads go round the tiles; keys are stored where a GEMV's weights stand";
       case compiler::AttentionPart::kPimStoreValues:
-        return "parts of KV heads go round the tiles; values are stored one by one, as columns of "
-               "a GEMV's weights";
+        return "KV heads go round the tiles; values are stored where a GEMV's weights stand once "
+               "they fill bursts";
+      case compiler::AttentionPart::kPimSoftmax:
+        return "query heads go round the tiles; with the sums of the values that wait";
       default:
         return "query heads go round the tiles";
     }

@@ -177,10 +177,10 @@ class GraphBuilder {
     }
     attention("attention_scores", AttentionPart::kPimScores,
               {rotates ? kQueriesRotated : kQuery, kKeysStored}, {kScores});
-    attention("attention_softmax", AttentionPart::kPimSoftmax, {kScores}, {kProbabilities});
     attention("attention_store_values", AttentionPart::kPimStoreValues, {kValue}, {kValuesStored});
-    attention("attention_values", AttentionPart::kPimValues, {kProbabilities, kValuesStored},
-              {kContext});
+    attention("attention_softmax", AttentionPart::kPimSoftmax, {kScores, kValuesStored},
+              {kProbabilities});
+    attention("attention_values", AttentionPart::kPimValues, {kProbabilities}, {kContext});
   }
 
   void attention(const char* name, AttentionPart part, std::initializer_list<ValueKind> reads,

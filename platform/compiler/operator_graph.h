@@ -92,8 +92,8 @@ enum class AttentionPart : std::uint8_t {
   kPimKeys,         // tiles rotate the new keys and store them
   kPimQueries,      // tiles rotate the queries
   kPimScores,       // GEMVs with the keys
-  kPimSoftmax,      // tiles
   kPimStoreValues,  // tiles store the new values
+  kPimSoftmax,      // tiles; and weighted sums of the latest values
   kPimValues,       // GEMVs with the values
 };
 

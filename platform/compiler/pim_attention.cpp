@@ -19,6 +19,8 @@ using enum sram_pim::Opcode;
 
 constexpr unsigned kSyncTransfer = static_cast<unsigned>(sram_pim::Unit::kTransfer);
 constexpr unsigned kSyncVector = static_cast<unsigned>(sram_pim::Unit::kVector);
+constexpr unsigned kSyncPim = static_cast<unsigned>(sram_pim::Unit::kPim);
+constexpr unsigned kSyncTranspose = static_cast<unsigned>(sram_pim::Unit::kTranspose);
 constexpr std::uint32_t kElementBytes = hbm_pim::kBytesPerElement;
 
 std::uint64_t stripe_bytes(const hbm_pim::DeviceOrganisation& organisation) {
@@ -34,8 +36,9 @@ enum Register : unsigned {
   kPosition = 1,  // argument
   kLayerOffset,   // argument
   kRopeSource,    // argument
+  kLatest,        // argument
 
-  kUnit = 4,  // of work: a head, or a slot of a head's values
+  kUnit = 5,  // of work: a head, or a slot of a head's values
   kUnits,
   kTileStride,
   kHeadBytes,
@@ -61,8 +64,9 @@ enum Register : unsigned {
   kC,
   kD,
   kE,
+  kBlock,  // of the latest values: in a stack, less the head's place
 };
-static_assert(kE < sram_pim::kScalarRegisters);
+static_assert(kBlock < sram_pim::kScalarRegisters);
 
 class PimAttentionEmitter {
  public:
@@ -77,6 +81,7 @@ class PimAttentionEmitter {
         tables_(tables),
         organisation_(machine.device.organisation),
         per_slot_(hbm_pim::outputs_per_slot(machine.device)),
+        block_tokens_(hbm_pim::elements_per_chunk(machine.device)),
         head_bytes_(config.head_dim * kElementBytes),
         home_(machine.tiles.memory_base + std::uint64_t{kHomeTile} * machine.tiles.memory_stride) {}
 
@@ -110,6 +115,7 @@ class PimAttentionEmitter {
       locate_head(0);
       store_key();
     });
+    program_.emit(kHalt);
   }
 
   void emit_queries() {
@@ -123,20 +129,30 @@ class PimAttentionEmitter {
       rotate(kLocal);
       program_.emit(kAdd, {kLocal, kLocal, kHeadBytes});
     });
+    program_.emit(kHalt);
   }
 
-  // In FP32 but for the scores themselves and the results.
+  // In FP32 but for the scores themselves and the results. Then what the latest values contribute.
   void emit_softmax() {
-    enum : unsigned { kLength = kBase, kScores = kPiece, kScale = kPieces, kScalar = kSource };
+    enum : unsigned { kLength = kAt, kScores = kPiece, kScale = kPieces, kScalar = kShare };
     begin(config_.heads);
+    load_geometry();
     program_.emit(kAddi, {kLength, kPosition, 1});
     program_.load_constant(kLocal, memory_.weights);
     program_.load_constant(kScores, memory_.scores);
     program_.load_constant(kScale, memory_.constants + static_cast<std::uint32_t>(
                                                            offsetof(TileConstants, score_scale)));
     program_.load_constant(kScalar, memory_.records);
-    program_.load_constant(kBytes, memory_.weight_row_bytes);
+    program_.load_constant(kOwn, memory_.latest_sums);
+    program_.load_constant(kA, block_tokens_);
+    program_.emit(kDivu, {kB, kPosition, kA});
+    program_.emit(kRemu, {kSlot, kPosition, kA});
+    locate_block(kB);
+    program_.emit(kSub, {kSlots, kPosition, kSlot});  // the block's first position
+    program_.emit(kAdd, {kSlots, kSlots, kSlots});
+    program_.emit(kAddi, {kSlot, kSlot, 1});  // positions in the block
     for_each_unit("softmax_head", [&] {
+      fetch_latest();
       program_.emit(kVcHtoS, {kScores, kLocal, kLength});
       program_.emit(kVsMuls, {kScores, kScores, kScale, kLength});
       program_.emit(kVrMaxS, {kScalar, kScores, kLength});
@@ -144,30 +160,42 @@ class PimAttentionEmitter {
       program_.emit(kVrSumS, {kScalar, kScores, kLength});
       program_.emit(kSsRecip, {kScalar, kScalar});
       program_.emit(kVcStoHMuls, {kLocal, kScores, kScalar, kLength});
-      program_.emit(kAdd, {kLocal, kLocal, kBytes});
+      weigh_latest();
+      program_.load_constant(kA, memory_.weight_row_bytes);
+      program_.emit(kAdd, {kLocal, kLocal, kA});
+      program_.emit(kAdd, {kOwn, kOwn, kHeadBytes});
     });
+    program_.emit(kHalt);
   }
 
+  // The new values to the block of the latest ones. When one begins, the one before it goes where
+  // GEMVs find it.
   void emit_store_values() {
-    const std::uint32_t slots = value_slots(config_, machine_);
-    begin(config_.kv_heads * slots);
+    begin(config_.kv_heads);
     load_geometry();
-    program_.load_constant(kSlots, slots);
-    const std::uint32_t elements = hbm_pim::elements_per_chunk(machine_.device);
-    program_.load_constant(kA, elements);
+    program_.load_constant(kA, block_tokens_);
     program_.emit(kDivu, {kOwn, kPosition, kA});
-    program_.emit(kRemu, {kB, kPosition, kA});
-    program_.emit(kAdd, {kB, kB, kB});
-    program_.emit(kAdd, {kPlace, kLayerOffset, kB});
-    if (by_columns()) locate_share();
+    program_.emit(kRemu, {kSlot, kPosition, kA});
+    locate_block(kOwn);
+    program_.emit(kMul, {kPlace, kSlot, kHeadBytes});
+    program_.emit(kAdd, {kPlace, kPlace, kBlock});
     program_.load_constant(kLocal, memory_.local_value);
-    for_each_unit("value_slot", [&] {
-      program_.emit(kDivu, {kHead, kUnit, kSlots});
-      program_.emit(kRemu, {kSlot, kUnit, kSlots});
-      locate_head(attention_.key_rows);
-      locate_slot();
-      store_slot();
+    for_each_unit("value_head", [&] {
+      element_address(kSource, home_ + memory_.value, kUnit, head_bytes_);
+      program_.emit(kXlda, {kLocal, kSource, kHeadBytes});
+      program_.move(kHead, kUnit);
+      locate_latest(kPlace);
+      program_.emit(kXsta, {kLocal, kBase, kHeadBytes});
     });
+    const Label transpose = program_.label();
+    const Label done = program_.label("stored");
+    program_.emit(kBne, {kSlot, 0, done});
+    program_.emit(kBne, {kOwn, 0, transpose});
+    program_.bind(done);
+    program_.emit(kHalt);
+    program_.bind(transpose);
+    store_block();
+    program_.emit(kHalt);
   }
 
  private:
@@ -179,7 +207,7 @@ class PimAttentionEmitter {
     program_.load_constant(kHeadDim, config_.head_dim);
   }
 
-  // The units of work tile, tile + tiles, ..., then the end of the program.
+  // The units of work tile, tile + tiles, ...
   template <typename Body>
   void for_each_unit(const char* name, Body body) {
     const Label loop = program_.label(name);
@@ -190,7 +218,6 @@ class PimAttentionEmitter {
     program_.emit(kAdd, {kUnit, kUnit, kTileStride});
     program_.jump(loop);
     program_.bind(done);
-    program_.emit(kHalt);
   }
 
   void load_geometry() {
@@ -333,29 +360,94 @@ class PimAttentionEmitter {
     locate_burst(kSource, kAt);
   }
 
-  // Writes the values of slot kSlot of head kHead, one to each unit.
+  // kBlock = where block `number` of the latest values stands; two blocks take turns.
+  void locate_block(unsigned number) {
+    program_.load_constant(kA, 1);
+    program_.emit(kAnd, {kA, number, kA});
+    multiply(kA, kA, block_bytes());
+    program_.emit(kAdd, {kBlock, kLatest, kA});
+  }
+  std::uint64_t block_bytes() const { return std::uint64_t{block_tokens_} * head_bytes_; }
+
+  // kBase = place of KV head kHead's latest values
+  void locate_latest(unsigned place) {
+    program_.emit(kRemu, {kA, kHead, kStacks});
+    add_entry(kBase, place, tables_.stacks, kA);
+    program_.emit(kDivu, {kA, kHead, kStacks});
+    multiply(kA, kA, 2 * block_bytes());
+    program_.emit(kAdd, {kBase, kBase, kA});
+  }
+
+  // Starts the transfer of the block's kSlot positions, for query head kUnit.
+  void fetch_latest() {
+    program_.load_constant(kA, config_.heads_per_kv_head());
+    program_.emit(kDivu, {kHead, kUnit, kA});
+    locate_latest(kBlock);
+    program_.load_constant(kC, memory_.latest_values);
+    program_.emit(kMul, {kBytes, kSlot, kHeadBytes});
+    sync(kSyncPim);  // may still read the values of the head before
+    program_.emit(kXlda, {kC, kBase, kBytes});
+  }
+
+  // The sum of these, weighted by the results from byte kSlots of row kLocal on, to kOwn.
+  void weigh_latest() {
+    program_.emit(kPimCfg, {kSlot, kHeadDim, kHeadBytes});
+    program_.emit(kAdd, {kA, kLocal, kSlots});
+    program_.load_constant(kB, memory_.latest_scratch);
+    sync(kSyncTransfer | kSyncVector);
+    program_.emit(kPimSvz, {kB, kA, kC});
+    sync(kSyncPim);
+    program_.emit(kVcStoH, {kOwn, kB, kHeadDim});
+  }
+
+  // Block kOwn - 1, in slots of KV heads: transposed, it is a burst of each of a slot's outputs.
+  void store_block() {
+    const std::uint32_t slots = value_slots(config_, machine_);
+    program_.emit(kTileId, {kUnit});
+    program_.load_constant(kUnits, config_.kv_heads * slots);
+    program_.load_constant(kSlots, slots);
+    program_.emit(kAddi, {kOwn, kOwn, -1});
+    locate_block(kOwn);
+    program_.move(kPlace, kLayerOffset);
+    if (by_columns()) locate_share();
+    for_each_unit("value_slot", [&] {
+      program_.emit(kDivu, {kHead, kUnit, kSlots});
+      program_.emit(kRemu, {kSlot, kUnit, kSlots});
+      locate_latest(kBlock);
+      program_.load_constant(kLocal, memory_.latest_values);
+      program_.load_constant(kBytes, block_bytes());
+      program_.emit(kXlda, {kLocal, kBase, kBytes});
+      locate_head(attention_.key_rows);
+      locate_slot();
+      sync(kSyncTransfer);
+      store_slot();
+    });
+  }
+
+  // Writes the values of slot kSlot in the block at kLocal: kSource and a unit's place is where.
   void store_slot() {
-    enum : unsigned { kEntry = kPiece, kEntryEnd = kPieces, kElement = kC };
+    enum : unsigned { kEntry = kPiece, kEntryEnd = kPieces, kBurst = kC };
     multiply(kA, kSlot, per_slot_);
     program_.emit(kSub, {kB, kHeadDim, kA});
     program_.load_constant(kD, per_slot_);
     program_.emit(kMinu, {kB, kB, kD});  // outputs of the slot
     program_.emit(kAdd, {kA, kA, kA});
-    element_address(kE, home_ + memory_.value, kHead, head_bytes_);
-    program_.emit(kAdd, {kE, kE, kA});
-    program_.emit(kAdd, {kBytes, kB, kB});
-    program_.emit(kXlda, {kLocal, kE, kBytes});
+    program_.emit(kAdd, {kA, kA, kLocal});
+    program_.load_constant(kD, block_tokens_);
+    program_.emit(kTrnCfg, {kD, kB, kHeadBytes});
+    program_.load_constant(kBytes, organisation_.burst_bytes);
+    program_.load_constant(kBurst, memory_.latest_bursts);
+    program_.emit(kTrnH, {kBurst, kA, kBytes});
     program_.load_constant(kEntry, tables_.units);
     multiply(kEntryEnd, kB, 8);
     program_.emit(kAdd, {kEntryEnd, kEntryEnd, kEntry});
-    program_.move(kElement, kLocal);
-    program_.load_constant(kBytes, kElementBytes);
-    const Label loop = program_.label("value");
+    sync(kSyncTranspose);
+    const Label loop = program_.label("burst");
     program_.bind(loop);
     program_.emit(kLdd, {kA, 0, kEntry});
     program_.emit(kAdd, {kA, kA, kSource});
-    program_.emit(kXsta, {kElement, kA, kBytes});
-    program_.emit(kAddi, {kElement, kElement, kElementBytes});
+    program_.emit(kXsta, {kBurst, kA, kBytes});
+    program_.emit(kAdd, {kBurst, kBurst, kBytes});
     program_.emit(kAddi, {kEntry, kEntry, 8});
     program_.emit(kBltu, {kEntry, kEntryEnd, loop});
   }
@@ -368,6 +460,7 @@ class PimAttentionEmitter {
   const PimAttentionTables& tables_;
   const hbm_pim::DeviceOrganisation& organisation_;
   std::uint32_t per_slot_;
+  std::uint32_t block_tokens_;  // latest values, of as many positions as a burst holds
   std::uint32_t head_bytes_;
   std::uint64_t home_;
 };
@@ -393,10 +486,16 @@ PimAttention shape_pim_attention(const ModelConfig& config, const MachineShape& 
   PimAttention attention;
   attention.stacks = static_cast<std::uint32_t>(machine.stacks.size());
   attention.heads_per_stack = hbm_pim::divide_up(config.kv_heads, attention.stacks);
+  attention.layers = config.layers;
   attention.context = context;
-  attention.values = GemvSlicing(machine.device).decide(context, config.head_dim, false);
+  attention.values = GemvSlicing(machine.device).decide(context, config.head_dim, true);
   attention.key_rows = static_cast<std::uint32_t>(hbm_pim::WeightLayout::rows_for(
       machine.device, {config.head_dim, context, 0, Slicing::kRows}));
+  attention.latest_bytes =
+      2 * hbm_pim::elements_per_chunk(machine.device) * config.head_dim * kElementBytes;
+  attention.latest_rows = static_cast<std::uint32_t>(hbm_pim::divide_up<std::uint64_t>(
+      std::uint64_t{config.layers} * attention.heads_per_stack * attention.latest_bytes,
+      stripe_bytes(machine.device.organisation)));
   attention.value_rows = static_cast<std::uint32_t>(hbm_pim::WeightLayout::rows_for(
       machine.device, {context, config.head_dim, 0, attention.values.slicing}));
   return attention;

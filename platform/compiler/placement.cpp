@@ -189,9 +189,8 @@ class Placer {
     PimAttention attention = shape_pim_attention(config_, machine_, positions_);
     std::uint64_t first = 0;
     for (const StackAllocator& stack : stacks_) first = std::max(first, stack.rows_used());
-    const std::uint64_t rows = std::uint64_t{config_.layers} * attention.rows_per_layer();
     for (std::uint32_t i = 0; i < stacks_.size(); ++i) {
-      stacks_[i].take_rows(first + rows - stacks_[i].rows_used());
+      stacks_[i].take_rows(first + attention.rows() - stacks_[i].rows_used());
       if (first_overflow_.empty() && stacks_[i].full()) first_overflow_ = "keys and values";
     }
     attention.first_row = static_cast<std::uint32_t>(first);

@@ -349,14 +349,18 @@ class PlanImageBuilder {
     descriptors_.push_back(descriptor);
   }
 
-  // Its argument r2 is where the layer begins in a stack, r3 the position's RoPE angles.
+  // Its argument r2 is where the layer begins in a stack, r3 the position's RoPE angles, r4 where
+  // the layer's latest values are in a stack.
   void add_pim_program(std::uint32_t index, const GraphOperator& op) {
     constexpr std::size_t kArguments = offsetof(RunDescriptor, arguments);
     const hbm_pim::DeviceOrganisation& organisation = plan_.machine.device.organisation;
+    const std::uint64_t stripe =
+        organisation.row_bytes() * organisation.banks() * organisation.pseudo_channels();
+    const PimAttention& attention = *plan_.placement.attention;
     RunDescriptor run = make_run(index);
-    run.arguments[1] = std::uint64_t{plan_.placement.attention->row_of_keys(op.layer, 0)} *
-                       organisation.row_bytes() * organisation.banks() *
-                       organisation.pseudo_channels();
+    run.arguments[1] = attention.row_of_keys(op.layer, 0) * stripe;
+    run.arguments[3] = attention.row_of_latest() * stripe +
+                       std::uint64_t{op.layer} * attention.heads_per_stack * attention.latest_bytes;
     const bool rope = plan_.config.has_rope() && (op.attention == AttentionPart::kPimKeys ||
                                                   op.attention == AttentionPart::kPimQueries);
     if (rope) {
@@ -398,8 +402,9 @@ class PlanImageBuilder {
     const bool scores = op.attention == AttentionPart::kPimScores;
     const bool columns = !scores && attention.values.slicing == hbm_pim::Slicing::kColumns;
     GemvDescriptor gemv{};
-    gemv.header = make_header(GemvDescriptor::kOpcode, index,
-                              columns ? GemvDescriptor::kFlagColumns : std::uint16_t{0});
+    std::uint16_t flags = scores ? 0 : GemvDescriptor::kFlagBias;
+    if (columns) flags |= GemvDescriptor::kFlagColumns;
+    gemv.header = make_header(GemvDescriptor::kOpcode, index, flags);
     if (scores) {
       gemv.inputs = plan_.config.head_dim;
       gemv.outputs = 1;  // and the position
@@ -412,6 +417,7 @@ class PlanImageBuilder {
       gemv.inputs = attention.context;
       gemv.outputs = plan_.config.head_dim;
       gemv.input_address = weights;
+      gemv.bias_address = tile + memory.latest_sums + std::uint64_t{in_tile} * head_bytes;
       gemv.output_address = home_ + memory.context + std::uint64_t{head} * head_bytes;
       gemv.weight_row = attention.row_of_values(op.layer, kv_head);
     }

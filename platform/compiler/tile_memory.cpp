@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "models/hbm_pim/gemv_stream.h"
+#include "models/hbm_pim/gemv_tiling.h"
 #include "platform/compiler/engine_mapping.h"
 #include "platform/compiler/model_error.h"
 
@@ -98,6 +100,13 @@ void list_pim_attention_buffers(const ModelConfig& config, const MachineShape& m
   add("value head", head_bytes, kAttend, memory.local_value);
   add("attention scores", memory.score_row_bytes, kAttend, memory.scores);
   add("softmax scalar", kSingle, kAttend, memory.records);
+  const std::uint64_t tokens = hbm_pim::elements_per_chunk(machine.device);
+  add("latest values", tokens * head_bytes, kAttend, memory.latest_values);
+  add("latest values transposed",
+      std::uint64_t{hbm_pim::outputs_per_slot(machine.device)} * tokens * kHalf, kAttend,
+      memory.latest_bursts);
+  add("latest values' sum", head_bytes * 2, kAttend, memory.latest_scratch);
+  add("latest values' sums", heads * head_bytes, kAttend, memory.latest_sums);
   // Always: what lies behind the position stays 0 from the start on.
   add("attention weights", heads * memory.weight_row_bytes, kAlways, memory.weights);
 }

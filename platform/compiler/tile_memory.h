@@ -70,6 +70,10 @@ struct TileMemory {
   std::uint32_t combined = 0, combine_scratch = 0, combine_scalars = 0;  // FP32
   std::uint32_t local_context = 0;                                       // FP16
 
+  // Of attention in HBM-PIM: the latest values of a KV head, their slots transposed, their weighted
+  // sum in FP32, and that of each query head of the tile in FP16.
+  std::uint32_t latest_values = 0, latest_bursts = 0, latest_scratch = 0, latest_sums = 0;
+
   // Activation function's working space.
   std::uint32_t slice_gate = 0, slice_up = 0;
 

@@ -25,6 +25,18 @@ hpimvp::hbm_pim::DeviceDescription stack_device() {
   return hpimvp::test_support::device_preset("hbm3_hpim");
 }
 
+// Four pseudo-channels of four banks with rows of 128 bytes: matrices have many slots and cross
+// rows.
+hpimvp::hbm_pim::DeviceDescription small_device() {
+  hpimvp::hbm_pim::DeviceDescription device = stack_device();
+  device.organisation.channels = 2;
+  device.organisation.stack_ids = 1;
+  device.organisation.bank_groups = 2;
+  device.organisation.banks_per_group = 2;
+  device.organisation.columns = 4;
+  return device;
+}
+
 }  // namespace
 
 TEST_CASE("a compiled llama2.c model writes the reference text") {
@@ -70,6 +82,7 @@ struct Setup {
   std::uint32_t tiles_per_kv_head = 0;
   compiler::AttentionChoice attention = compiler::AttentionChoice::kTiles;
   std::string mapping = std::string(hbm_pim::kDefaultMapping);
+  bool small_device = false;
   std::uint32_t context = 0;  // more than `positions`: room for positions that do not come
 };
 
@@ -80,8 +93,9 @@ double worst_error(const test::ReferenceShape& shape, const Setup& setup, std::u
   std::vector<std::byte> storage;
   const compiler::Model model =
       test::load_through_hugging_face(reference.model(), compiler::ElementType::kF16, storage);
-  auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd,
-                                                 stack_device());
+  auto machine =
+      compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress, kHostEnd,
+                                      setup.small_device ? small_device() : stack_device());
   machine.tiles.activation_bytes = setup.activation_bytes;
   machine.mapping = setup.mapping;
   std::mt19937 random(seed);
@@ -247,6 +261,75 @@ TEST_CASE("attention in HBM-PIM agrees with the reference on any number of stack
     CHECK(opt < kTolerance);
     CHECK(llama < kTolerance);
   }
+}
+
+TEST_CASE("keys and values in HBM-PIM take many slots and rows") {
+  Setup setup;
+  setup.attention = compiler::AttentionChoice::kHbmPim;
+  setup.small_device = true;
+  setup.tiles = 3;
+  setup.positions = 70;
+  setup.context = 130;
+  test::ReferenceShape shape = test::odd_llama();
+  auto slicing = hbm_pim::Slicing::kRows;
+  SECTION("values shared by rows") {}
+  SECTION("heads of several chunks") {
+    shape.head_dim = 40;
+  }
+  SECTION("fewer chunks than pseudo-channels") {
+    shape.head_dim = 18;
+    setup.positions = 16;
+    setup.context = 0;
+  }
+  SECTION("values shared by columns, in unequal runs") {
+    shape.positions = setup.positions = 350;
+    setup.context = 0;
+    slicing = hbm_pim::Slicing::kColumns;
+  }
+  SECTION("values shared by columns, in equal runs") {
+    shape.positions = setup.context = 320;
+    setup.positions = 310;
+    slicing = hbm_pim::Slicing::kColumns;
+  }
+  const auto config = compiler::parse_hugging_face_config(test::hugging_face_config(shape), "");
+  const auto machine = compiler::default_machine_shape(setup.stacks, setup.tiles, kPlanAddress,
+                                                       kHostEnd, small_device());
+  const std::uint32_t context = std::max(setup.positions, setup.context);
+  REQUIRE(compiler::shape_pim_attention(config, machine, context).values.slicing == slicing);
+  CHECK(worst_error(shape, setup, 91) < kTolerance);
+}
+
+TEST_CASE("attention in HBM-PIM is refused where it does not work") {
+  const auto config =
+      compiler::parse_hugging_face_config(test::hugging_face_config(test::odd_llama()), "");
+  compiler::CompileRequest request;
+  request.prompt = {1, 2};
+  request.attention.engine = compiler::AttentionChoice::kHbmPim;
+  const auto refusal = [&](const compiler::MachineShape& machine) -> std::string {
+    try {
+      compiler::compile(config, machine, request);
+    } catch (const compiler::ModelError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  auto machine = compiler::default_machine_shape(2, 4, kPlanAddress, kHostEnd, stack_device());
+  CHECK(refusal(machine).empty());
+  const auto plan = compiler::compile(config, machine, request);
+  CHECK(plan.prefill.reason == "attention is in HBM-PIM");
+  CHECK(plan.statistics.kv_blocks_needed == 0);
+  request.prefill = compiler::PrefillChoice::kTiles;
+  CHECK_THAT(refusal(machine), Catch::Contains("attention is in HBM-PIM"));
+  request.prefill = compiler::PrefillChoice::kAuto;
+  machine.device = hpimvp::test_support::device_preset("hbm2_samsung_pim");
+  CHECK_THAT(refusal(machine), Catch::Contains("Samsung"));
+  machine = compiler::default_machine_shape(1, 4, kPlanAddress, kHostEnd, stack_device());
+  test::ReferenceShape many = test::tiny_opt();
+  many.heads = many.kv_heads = plan::kMaxDeviceDescriptors + 1;
+  many.hidden = many.embedding = many.heads * 8;
+  CHECK_THAT(compiler::refuse_pim_attention(
+                 compiler::parse_hugging_face_config(test::hugging_face_config(many), ""), machine),
+             Catch::Contains("61 query heads a stack"));
 }
 
 TEST_CASE("a trained model's logits agree with the reference over two hundred positions") {
