@@ -13,15 +13,29 @@ namespace {
 
 constexpr std::uint64_t kTableAlignment = 64;
 
+// How many successive bytes a pseudo-channel has at least; 0 if nothing can be aligned to that.
+std::uint64_t piece_of_pseudo_channel(const MachineShape& machine) {
+  const hbm_pim::DeviceOrganisation& organisation = machine.device.organisation;
+  if (organisation.pseudo_channels() == 1) return 0;
+  const hbm_pim::BitFieldMapping mapping(organisation, machine.mapping);
+  std::uint64_t piece = organisation.stack_bytes();
+  for (std::uint32_t i = 1; i < organisation.pseudo_channels(); ++i) {
+    piece = std::min(piece, mapping.offset_of({i, {}}));
+  }
+  return piece % kTableAlignment == 0 ? piece : 0;
+}
+
 // Hands out rows of one stack from row 0 up. Space may be promised that is not there, so that the
 // error can say how much is missing in all.
 class StackAllocator {
  public:
-  StackAllocator(const hbm_pim::DeviceOrganisation& organisation, std::uint64_t memory_base)
+  StackAllocator(const MachineShape& machine, std::uint64_t memory_base)
       : memory_base_(memory_base),
-        rows_(organisation.rows),
-        stripe_bytes_(organisation.row_bytes() * organisation.banks() *
-                      organisation.pseudo_channels()) {}
+        rows_(machine.device.organisation.rows),
+        stripe_bytes_(machine.device.organisation.row_bytes() *
+                      machine.device.organisation.banks() *
+                      machine.device.organisation.pseudo_channels()),
+        piece_(piece_of_pseudo_channel(machine)) {}
 
   std::uint64_t take_rows(std::uint64_t rows) {
     const std::uint64_t first = next_row_;
@@ -31,16 +45,19 @@ class StackAllocator {
 
   // Ordinary memory: continues in the last row taken for this purpose if there is room.
   std::uint64_t take_bytes(std::uint64_t bytes) {
-    bytes = (bytes + kTableAlignment - 1) / kTableAlignment * kTableAlignment;
-    if (bytes > open_bytes_) {
-      const std::uint64_t rows = (bytes + stripe_bytes_ - 1) / stripe_bytes_;
-      open_address_ = memory_base_ + take_rows(rows) * stripe_bytes_;
-      open_bytes_ = rows * stripe_bytes_;
-    }
-    const std::uint64_t address = open_address_;
-    open_address_ += bytes;
-    open_bytes_ -= bytes;
-    return address;
+    bytes = aligned(bytes);
+    if (bytes > open_bytes_) open_rows(bytes);
+    return take_open(0, bytes);
+  }
+
+  // The same for a vector that an operator waits for. If it is so short that one pseudo-channel
+  // could have all of it, a border between two of them goes through its middle, which halves the
+  // time to read it. The next vector has other ones, as the two may be read at the same time.
+  std::uint64_t take_vector(std::uint64_t bytes) {
+    bytes = aligned(bytes);
+    if (bytes >= 2 * piece_) return take_bytes(bytes);
+    if (bytes_before_vector(bytes) + bytes > open_bytes_) open_rows(bytes);
+    return take_open(bytes_before_vector(bytes), bytes);
   }
 
   std::uint64_t rows_used() const { return next_row_; }
@@ -54,9 +71,35 @@ class StackAllocator {
   }
 
  private:
+  static std::uint64_t aligned(std::uint64_t bytes) {
+    return (bytes + kTableAlignment - 1) / kTableAlignment * kTableAlignment;
+  }
+
+  // Up to where its middle is at an odd multiple of the piece: every other border.
+  std::uint64_t bytes_before_vector(std::uint64_t bytes) const {
+    const std::uint64_t half = bytes / 2 / kTableAlignment * kTableAlignment;
+    const std::uint64_t earliest = open_address_ - memory_base_ + half;
+    const std::uint64_t border = (earliest + 3 * piece_ - 1) / (2 * piece_) * (2 * piece_) - piece_;
+    return border - earliest;
+  }
+
+  void open_rows(std::uint64_t bytes) {
+    const std::uint64_t rows = (bytes + stripe_bytes_ - 1) / stripe_bytes_;
+    open_address_ = memory_base_ + take_rows(rows) * stripe_bytes_;
+    open_bytes_ = rows * stripe_bytes_;
+  }
+
+  std::uint64_t take_open(std::uint64_t skipped, std::uint64_t bytes) {
+    const std::uint64_t address = open_address_ + skipped;
+    open_address_ += skipped + bytes;
+    open_bytes_ -= skipped + bytes;
+    return address;
+  }
+
   std::uint64_t memory_base_;
   std::uint64_t rows_;
   std::uint64_t stripe_bytes_;  // one row of all banks of all pseudo-channels
+  std::uint64_t piece_;         // successive bytes of a pseudo-channel
   std::uint64_t next_row_ = 0;
   std::uint64_t open_address_ = 0;
   std::uint64_t open_bytes_ = 0;
@@ -76,7 +119,7 @@ class Placer {
         attention_in_hbm_pim_(attention_in_hbm_pim),
         slicing_(machine.device) {
     for (const StackShape& stack : machine.stacks) {
-      stacks_.emplace_back(machine.device.organisation, stack.memory_base);
+      stacks_.emplace_back(machine, stack.memory_base);
     }
     placement_.stacks.resize(stacks_.size());
   }
@@ -136,7 +179,10 @@ class Placer {
 
   std::uint64_t add_table(const WeightRef& weights, TableKind kind, std::uint32_t stack,
                           std::uint64_t rows, std::uint32_t row_bytes) {
-    const std::uint64_t address = stacks_[stack].take_bytes(rows * row_bytes);
+    const bool vector = kind == TableKind::kVector || kind == TableKind::kBias;
+    const std::uint64_t bytes = rows * row_bytes;
+    const std::uint64_t address =
+        vector ? stacks_[stack].take_vector(bytes) : stacks_[stack].take_bytes(bytes);
     note_overflow(stack, weights);
     placement_.stacks[stack].table_bytes += rows * row_bytes;
     placement_.tables.push_back({weights, kind, stack, address, rows, row_bytes});

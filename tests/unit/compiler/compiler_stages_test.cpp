@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <map>
 #include <random>
 #include <set>
 
@@ -204,6 +205,49 @@ TEST_CASE("weights, tables and KV regions do not overlap, and lie inside the sta
       CHECK(inside);
     }
   }
+}
+
+TEST_CASE("each stack has its own part of a bias") {
+  const CompiledPlan plan = compile(preset("opt-1.3b"), machine(3), request(4, 4));
+  const std::uint64_t stack_bytes = plan.machine.device.organisation.stack_bytes();
+  std::size_t parts = 0;
+  for (const GemvPlacement& gemv : plan.placement.gemvs) {
+    CHECK(gemv.has_bias() == plan.graph.operators[gemv.operator_index].has_bias);
+    for (const GemvSlice& slice : gemv.slices) {
+      CHECK((slice.bias_address != 0) == gemv.has_bias());
+      if (!gemv.has_bias()) continue;
+      ++parts;
+      const std::uint64_t offset =
+          slice.bias_address - plan.machine.stacks[slice.stack].memory_base;
+      CHECK(offset + std::uint64_t{slice.outputs} * 2 <= stack_bytes);
+    }
+  }
+  CHECK(parts == plan.config.layers * 6 * 3);
+}
+
+TEST_CASE("vectors are shared by two pseudo-channels where one could have all of them") {
+  MachineShape shape = machine();
+  shape.mapping = "row:channel:pseudo_channel:stack_id:bank:bank_group:column";
+  const CompiledPlan plan = compile(preset("opt-13b"), shape, request(4, 4));
+  const hpimvp::hbm_pim::BitFieldMapping mapping(plan.machine.device.organisation,
+                                                 plan.machine.mapping);
+  std::map<std::uint32_t, std::set<std::uint32_t>> last_vector;  // of each stack
+  for (const TablePlacement& table : plan.placement.tables) {
+    if (table.kind != TableKind::kVector && table.kind != TableKind::kBias) continue;
+    const std::uint64_t offset = table.address - plan.machine.stacks[table.stack].memory_base;
+    std::map<std::uint32_t, std::uint32_t> bytes;  // by pseudo-channel
+    for (std::uint32_t i = 0; i < table.row_bytes; i += 32) {
+      bytes[mapping.map(offset + i).pseudo_channel] += 32;
+    }
+    CAPTURE(weight_name(table.weights), table.address, table.row_bytes);
+    REQUIRE(bytes.size() == 2);
+    for (const auto& [pseudo_channel, share] : bytes) {
+      CHECK(share <= table.row_bytes / 2 + 64);
+      CHECK(last_vector[table.stack].count(pseudo_channel) == 0);
+    }
+    last_vector[table.stack] = {bytes.begin()->first, bytes.rbegin()->first};
+  }
+  CHECK(last_vector.size() == shape.stacks.size());
 }
 
 TEST_CASE("every preset that fits becomes a plan; the others say how much is missing") {
