@@ -36,6 +36,13 @@ class AccessFastEngine {
   std::shared_ptr<const AccessOutcome> outcome(const MemoryController& controller,
                                                std::span<const AccessPiece> pieces, bool write);
 
+  // The same for reads that wait for a controller which serves requests now: `pieces`, in the order
+  // of arrival, as many in its queue as fit. From controller.now() on, up to the last command that
+  // serves them, or that does in the controller's service_left(). For skip_service(). Precondition:
+  // controller.can_skip_service().
+  std::shared_ptr<const AccessOutcome> service(const MemoryController& controller,
+                                               std::span<const AccessPiece> pieces);
+
   Statistics statistics() const;
 
  private:
@@ -48,10 +55,15 @@ class AccessFastEngine {
   static constexpr std::size_t kMostRemembered = 32768;
 
   void make_key(const MemoryController& controller, std::span<const AccessPiece> pieces,
-                bool write);
+                std::uint64_t kind, Cycle start);
   static std::shared_ptr<const AccessOutcome> learn(const MemoryController& controller,
                                                     std::span<const AccessPiece> pieces,
                                                     bool write);
+
+  static std::shared_ptr<const AccessOutcome> learn_service(const MemoryController& controller,
+                                                            std::span<const AccessPiece> pieces);
+  template <typename Learn>
+  std::shared_ptr<const AccessOutcome> find_or(Learn&& learn);
 
   std::unordered_map<Key, std::shared_ptr<const AccessOutcome>, Hash> outcomes_;
   Key key_;

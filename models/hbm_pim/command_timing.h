@@ -80,9 +80,10 @@ class CommandTiming {
   // same bindings(), the last of them at `last`: `bindings` are those behind it, relative to
   // `base`.
   void resume(std::span<const Binding> bindings, Cycle base, Cycle last);
-  // The bank's row after such commands.
+  // The bank's row after such commands; kNoRow: closed.
   void set_open_row(std::uint32_t bank_index, std::uint32_t row) {
-    if (open_rows_[bank_index] == kNoRow) ++open_banks_;
+    if (open_rows_[bank_index] != kNoRow) --open_banks_;
+    if (row != kNoRow) ++open_banks_;
     open_rows_[bank_index] = row;
   }
   // Whether refresh commands that are `interval` apart do not hold each other up.

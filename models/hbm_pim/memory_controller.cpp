@@ -576,6 +576,71 @@ void MemoryController::set_skipped_row(std::uint32_t bank, std::uint32_t row) {
   for (RequestQueue& queue : queues_) queue.set_open_row(bank, row);
 }
 
+// Of arbitrations only the one whose turns are bounded: PIM first serves nobody, and memory first
+// looks anew at each arrival.
+bool MemoryController::can_skip_service() const {
+  return config_.page_policy == PagePolicy::kOpen && config_.power_down_after == 0 &&
+         config_.refresh != RefreshPolicy::kPerBank && !timing_.pim_mode() && !entering_pim_ &&
+         !refreshing_ && !refresh_.urgent() && queues_[1].empty() && !queues_[0].empty() &&
+         starving_ == kNone && (!pim_active() || pim_position_ < pim_commands_.size()) &&
+         (!pim_active() || config_.arbitration == Arbitration::kBoundedInterleave);
+}
+
+bool MemoryController::undisturbed_for(Cycle cycles) const {
+  const Cycle end = now_ + cycles;
+  return refresh_.next_due() > end &&
+         end - queues_[0][queues_[0].oldest()].arrival < config_.starvation_limit;
+}
+
+MemoryController::Cycle MemoryController::service_left() const {
+  if (!pim_active()) return kNever;
+  const Cycle end = mode_since_ + config_.memory_window;
+  return end > now_ ? end - now_ : 0;
+}
+
+MemoryController MemoryController::for_service_trial() const {
+  MemoryController trial = for_trial(now_);
+  trial.config_.starvation_limit = ~std::uint32_t{0};
+  trial.pim_ = {};
+  for (RequestQueue& queue : trial.queues_) queue.clear();
+  trial.note_all_needs();
+  return trial;
+}
+
+std::size_t MemoryController::skip_service(const AccessOutcome& outcome,
+                                           std::span<const std::uint32_t> counts,
+                                           std::span<const std::uint32_t> rows,
+                                           std::span<const MemoryRequest> more) {
+  const Cycle start = now_;
+  std::vector<MemoryRequest> requests;
+  for_each_read([&requests](const MemoryRequest& request) { requests.push_back(request); });
+  for (std::size_t i = 0; i < outcome.arrivals.size(); ++i) {
+    requests.push_back(more[i]);
+    requests.back().arrival = start + outcome.arrivals[i];
+    requests.back().order = pushed_++;
+  }
+  queues_[0].clear();
+  std::size_t next = 0;
+  for (std::size_t piece = 0; piece < counts.size(); ++piece) {
+    for (std::uint32_t i = 0; i < counts[piece] && next < requests.size(); ++i, ++next) {
+      if (i < outcome.served[piece].count) continue;  // the first of them
+      queues_[0].push(organisation_.bank_index(requests[next].address), requests[next]);
+    }
+  }
+  for (const AccessOutcome::Row& row : outcome.rows) {
+    set_skipped_row(row.bank, row.piece == AccessOutcome::kClosed ? kNone : rows[row.piece]);
+  }
+  now_ = start + outcome.last;
+  timing_.resume(outcome.bindings, start, now_);
+  last_activity_ = now_;
+  decided_ = false;
+  draining_ = outcome.draining;
+  counters_.turnarounds += outcome.turnarounds;
+  add_commands(outcome.commands);
+  note_all_needs();
+  return outcome.arrivals.size();
+}
+
 MemoryController MemoryController::for_trial(Cycle now) const {
   MemoryController trial = *this;
   trial.set_completion_sink({});

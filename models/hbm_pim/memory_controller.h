@@ -104,9 +104,19 @@ struct AccessOutcome {
   std::vector<CommandTiming::Binding> bindings;  // behind the last command
   struct Row {
     std::uint32_t bank;
-    std::uint32_t piece;  // of the access, whose row is open
+    std::uint32_t piece;  // of the access, whose row is open; kClosed: none is
   };
+  static constexpr std::uint32_t kClosed = 0xFFFFFFFF;
   std::vector<Row> rows;
+
+  // Of requests that wait, for skip_service(): how many of a piece are served, and when the last of
+  // these ends; and when the queue takes those that are not in it, as many as it takes.
+  struct Served {
+    std::uint32_t count = 0;
+    std::uint64_t end = 0;
+  };
+  std::vector<Served> served;
+  std::vector<std::uint64_t> arrivals;
 };
 
 class MemoryController {
@@ -203,6 +213,35 @@ class MemoryController {
       set_skipped_row(row.bank, open_row(row.piece));
     timing_.resume(outcome.bindings, start, now_);
   }
+
+  // Whether what happens to waiting reads may be taken from AccessFastEngine: nothing but reads
+  // waits, and nothing that an outcome does not know of is under way or due.
+  bool can_skip_service() const;
+  // No refresh falls due and no request starves in the next `cycles`. Precondition:
+  // can_skip_service().
+  bool undisturbed_for(Cycle cycles) const;
+  // The requests of a queue in the order of their arrival: visit(const MemoryRequest&).
+  template <typename Visit>
+  void for_each_read(Visit&& visit) const {
+    const RequestQueue& queue = queues_[0];
+    for (std::uint32_t entry = queue.oldest(); entry != RequestQueue::kNone;
+         entry = queue.next(entry)) {
+      visit(queue[entry]);
+    }
+  }
+  // Goes on at the last command for the reads, which were in the queue and, `more`, waited for a
+  // place in it. `pieces`: these reads in their order, as the outcome knows them. Precondition:
+  // can_skip_service() and undisturbed_for(outcome.last). Returns how many of `more` the queue has
+  // taken.
+  std::size_t skip_service(const AccessOutcome& outcome, std::span<const std::uint32_t> counts,
+                           std::span<const std::uint32_t> rows,
+                           std::span<const MemoryRequest> more);
+  // How long requests will be served before PIM has its turn; kNever if no PIM command waits.
+  Cycle service_left() const;
+  // A copy that tells nobody and has no refresh, no PIM stream and no requests, which cannot
+  // starve.
+  MemoryController for_service_trial() const;
+
   // A copy at `now` that tells nobody and has no refresh.
   MemoryController for_trial(Cycle now) const;
   // Of the oldest request.

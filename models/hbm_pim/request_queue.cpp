@@ -27,9 +27,16 @@ RequestQueue::RequestQueue(std::uint32_t banks, std::uint32_t capacity)
       by_bank_(capacity + banks),
       rows_(banks),
       capacity_(capacity) {
-  for (std::uint32_t i = 0; i < capacity; ++i) by_arrival_[i].next = i + 1;
-  by_arrival_[capacity] = {capacity, capacity};
-  for (std::uint32_t end = capacity; end < capacity + banks; ++end) by_bank_[end] = {end, end};
+  clear();
+}
+
+void RequestQueue::clear() {
+  for (std::uint32_t i = 0; i < capacity_; ++i) by_arrival_[i].next = i + 1;
+  by_arrival_[capacity_] = {capacity_, capacity_};
+  for (std::uint32_t end = capacity_; end < by_bank_.size(); ++end) by_bank_[end] = {end, end};
+  for (Row& row : rows_) row.hit = kNone;
+  size_ = 0;
+  free_ = 0;
 }
 
 std::uint32_t RequestQueue::find_hit(std::uint32_t from, std::uint32_t row) const {

@@ -46,6 +46,8 @@ class RequestQueue {
   // The new entry. Precondition: not full.
   std::uint32_t push(std::uint32_t bank, const MemoryRequest& request);
   void remove(std::uint32_t bank, std::uint32_t entry);
+  // Removes all; rows stay open.
+  void clear();
   // The bank's row was opened, or closed (`row` is then a number that no request has).
   void set_open_row(std::uint32_t bank, std::uint32_t row);
 

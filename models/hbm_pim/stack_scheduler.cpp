@@ -20,6 +20,9 @@ constexpr std::uint32_t kNobody = ~std::uint32_t{0};
 // Pieces of an access in a pseudo-channel that are worth a look at what is remembered.
 constexpr std::size_t kMostFastPieces = 512;
 
+// Requests that are worth it, too.
+constexpr std::size_t kMostServiceRequests = 2048;
+
 // How often accesses must have been done for several groups before it is worth a look whether
 // groups have become equal. Groups that get accesses of their own would be split again at once.
 constexpr std::uint64_t kSharedWorkToJoin = 16;
@@ -78,6 +81,7 @@ struct StackScheduler::Group {
     std::uint32_t access = 0;
     std::uint32_t remaining = 0;  // reads: not completed; writes: not taken by the queue
     Cycle end = 0;
+    bool told = false;  // that it has ended, by a fast service that may be interrupted
   };
 
   explicit Group(MemoryController initial) : controller(std::move(initial)) {}
@@ -105,6 +109,19 @@ struct StackScheduler::Group {
 
   FastAccess fast;
 
+  // What AccessFastEngine says becomes of the reads that wait, in the queue and in the backlog; the
+  // controller stands where it begins to serve them. Null: nothing.
+  struct FastService {
+    std::shared_ptr<const AccessOutcome> outcome;
+    std::vector<AccessPiece> pieces;
+    std::vector<std::uint32_t> accesses;  // whose a piece is
+    std::vector<std::uint32_t> counts;
+    std::vector<std::uint32_t> rows;
+  };
+
+  FastService service;
+  bool by_command = false;  // a service is being done over
+
   Pim pim = Pim::kNone;
   PimCursor cursor;
   PseudoChannelGemv gemv;
@@ -127,7 +144,10 @@ struct StackScheduler::Group {
   ControllerCounters flushed;  // how much of the counters is in the totals
 
   bool has_backlog() const { return backlog_begin < backlog.size(); }
-  bool may_join() const { return pim == Pim::kNone && !has_backlog() && fast.outcome == nullptr; }
+  bool may_join() const {
+    return pim == Pim::kNone && !has_backlog() && fast.outcome == nullptr &&
+           service.outcome == nullptr;
+  }
   std::size_t first_member() const { return members._Find_first(); }
 };
 
@@ -183,10 +203,15 @@ void StackScheduler::note_completion(Group& group, std::uint32_t access, Cycle c
                    [access](const Group::Waiting& one) { return one.access == access; });
   entry->end = std::max(entry->end, cycle);
   if (--entry->remaining > 0) return;
-  accesses_[access].end = std::max(accesses_[access].end, entry->end);
-  --accesses_[access].groups_left;
+  if (!entry->told) end_here(access, entry->end);
   *entry = group.waiting.back();
   group.waiting.pop_back();
+}
+
+// The access has ended in one of its groups.
+void StackScheduler::end_here(std::uint32_t access, Cycle end) {
+  accesses_[access].end = std::max(accesses_[access].end, end);
+  --accesses_[access].groups_left;
 }
 
 void StackScheduler::command_of_group(void* context, const CommandRecord& record) {
@@ -239,7 +264,9 @@ void StackScheduler::split_off(Group& group, const ChannelMask& members) {
   part->size = members.count();
   group.members &= ~members;
   group.size -= part->size;
-  for (const Group::Waiting& waiting : part->waiting) ++accesses_[waiting.access].groups_left;
+  for (const Group::Waiting& waiting : part->waiting) {
+    if (!waiting.told) ++accesses_[waiting.access].groups_left;
+  }
   connect(*part);
   if (part->controller.pim_active()) part->controller.rebind_pim(part->cursor.source());
   groups_.push_back(std::move(part));
@@ -307,6 +334,11 @@ void StackScheduler::run(Group& group, Cycle until) {
     if (group.fast.last >= until) return;
     finish_fast_access(group);
   }
+  if (group.service.outcome != nullptr) {
+    tell_service(group, until);
+    if (group.controller.now() + group.service.outcome->last >= until) return;
+    finish_service(group);
+  }
   // What arrives in this cycle waits until it is over.
   if (group.has_backlog() && group.arrived < until) {
     feed(group, std::min(group.controller.now(), group.arrived));
@@ -314,6 +346,7 @@ void StackScheduler::run(Group& group, Cycle until) {
   if (group.controller.now() >= until) return;
   while (group.has_backlog() || group.pim == Group::Pim::kCommands) {
     feed(group, group.controller.now());
+    const bool was_pim_mode = group.controller.timing().pim_mode();
     const bool issued = group.controller.issue_next(until);
     if (group.pim == Group::Pim::kCommands &&
         group.controller.pim_end() != MemoryController::kNever) {
@@ -323,6 +356,10 @@ void StackScheduler::run(Group& group, Cycle until) {
     if (resumes_fast(group)) {
       resume_fast(group);
       return run(group, until);
+    }
+    if (was_pim_mode && !group.controller.timing().pim_mode()) {
+      begin_service(group);
+      if (group.service.outcome != nullptr) return run(group, until);
     }
     if (skips_window(group)) {
       skip_window(group);
@@ -380,6 +417,7 @@ std::uint32_t StackScheduler::start_access(Cycle now, bool write, std::uint64_t 
     run(*group, now);
     if (group->pim == Group::Pim::kFast) interrupt_gemv(*group, now);
     if (group->fast.outcome != nullptr) interrupt(*group, now);
+    if (group->service.outcome != nullptr) interrupt_service(*group, now);
     pick_pieces(*group, pieces);
     if (!begin_fast_access(*group, access)) queue_bursts(*group, access);
     group->interrupted = false;
@@ -444,8 +482,7 @@ void StackScheduler::end_fast_access(Group& group) {
   group.fast.told = true;
   const Group::Waiting waiting = group.waiting.front();
   group.waiting.clear();
-  accesses_[waiting.access].end = std::max(accesses_[waiting.access].end, waiting.end);
-  --accesses_[waiting.access].groups_left;
+  end_here(waiting.access, waiting.end);
 }
 
 // Something comes before the last command of a fast access: the controller does it over. If the end
@@ -507,8 +544,9 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
   if (accesses_[access].groups_left > 0) {
     for (const auto& group : groups_) {
       const auto waits_here = [&group, access] {
-        return std::find_if(group->waiting.begin(), group->waiting.end(),
-                            [access](const Group::Waiting& one) { return one.access == access; });
+        return std::find_if(
+            group->waiting.begin(), group->waiting.end(),
+            [access](const Group::Waiting& one) { return one.access == access && !one.told; });
       };
       if (waits_here() == group->waiting.end()) continue;
       run(*group, now);
@@ -519,6 +557,8 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
       if (all_seen) bound = std::max(bound, group->controller.now());
       if (group->fast.outcome != nullptr) {
         bound = std::max(bound, waiting->end);
+      } else if (group->service.outcome != nullptr) {
+        bound = std::max(bound, service_bound(*group, waiting->access, waiting->remaining));
       } else if (!accesses_[access].write) {
         const Cycle from = all_seen ? group->controller.now() : now;
         bound = std::max(bound, from + read_latency_ + (waiting->remaining - 1) * read_gap_);
@@ -528,6 +568,125 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
   if (accesses_[access].groups_left > 0) return {false, bound};
   free_accesses_.push_back(access);
   return {true, accesses_[access].end};
+}
+
+// ------------------------------------------------------------------ waiting reads
+
+// The controller has just begun to serve what has waited for PIM.
+void StackScheduler::begin_service(Group& group) {
+  feed(group, group.controller.now());
+  if (observer_.notify != nullptr || group.by_command || !group.controller.can_skip_service()) {
+    return;
+  }
+  Group::FastService& service = group.service;
+  service.pieces.clear();
+  service.accesses.clear();
+  std::size_t requests = 0;
+  const auto add = [&](std::uint32_t access, const CommandAddress& address) {
+    ++requests;
+    if (!service.pieces.empty() && service.accesses.back() == access) {
+      AccessPiece& last = service.pieces.back();
+      const bool follows = device_.organisation.bank_index(last.address) ==
+                               device_.organisation.bank_index(address) &&
+                           last.address.row == address.row &&
+                           last.address.column + last.count == address.column;
+      if (follows) {
+        ++last.count;
+        return;
+      }
+    }
+    service.pieces.push_back({address, 1, {}});
+    service.accesses.push_back(access);
+  };
+  group.controller.for_each_read([&](const MemoryRequest& request) {
+    add(static_cast<std::uint32_t>(request.id), request.address);
+  });
+  for (std::size_t i = group.backlog_begin; i < group.backlog.size(); ++i) {
+    if (group.backlog[i].write || requests > kMostServiceRequests) return;
+    add(group.backlog[i].access, group.backlog[i].address);
+  }
+  if (service.pieces.size() > kMostFastPieces) return;
+  service.counts.clear();
+  service.rows.clear();
+  for (const AccessPiece& piece : service.pieces) {
+    service.counts.push_back(piece.count);
+    service.rows.push_back(piece.address.row);
+  }
+  auto outcome = fast_accesses_.service(group.controller, service.pieces);
+  if (outcome->last == 0 || !group.controller.undisturbed_for(outcome->last)) return;
+  ++statistics_.fast_services;
+  service.outcome = std::move(outcome);
+}
+
+// What the service does for an access.
+AccessOutcome::Served StackScheduler::served(const Group& group, std::uint32_t access) {
+  AccessOutcome::Served sum;
+  for (std::size_t i = 0; i < group.service.accesses.size(); ++i) {
+    if (group.service.accesses[i] != access) continue;
+    sum.count += group.service.outcome->served[i].count;
+    sum.end = std::max(sum.end, group.controller.now() + group.service.outcome->served[i].end);
+  }
+  return sum;
+}
+
+// Before which it cannot end.
+Cycle StackScheduler::service_bound(const Group& group, std::uint32_t access,
+                                    std::uint32_t remaining) {
+  const AccessOutcome::Served sum = served(group, access);
+  if (sum.count == remaining) return sum.end;
+  return group.controller.now() + group.service.outcome->last + 1;
+}
+
+// Accesses of which all commands come before `until`.
+void StackScheduler::tell_service(Group& group, Cycle until) {
+  for (Group::Waiting& waiting : group.waiting) {
+    if (waiting.told) continue;
+    const AccessOutcome::Served sum = served(group, waiting.access);
+    if (sum.count != waiting.remaining || sum.end - read_latency_ >= until) continue;
+    waiting.told = true;
+    end_here(waiting.access, std::max(waiting.end, sum.end));
+  }
+}
+
+void StackScheduler::finish_service(Group& group) {
+  Group::FastService& service = group.service;
+  for (std::size_t i = 0; i < group.waiting.size();) {
+    Group::Waiting& waiting = group.waiting[i];
+    const AccessOutcome::Served sum = served(group, waiting.access);
+    waiting.remaining -= sum.count;
+    waiting.end = std::max(waiting.end, sum.end);
+    if (waiting.remaining > 0) {
+      ++i;
+      continue;
+    }
+    if (!waiting.told) end_here(waiting.access, waiting.end);
+    waiting = group.waiting.back();
+    group.waiting.pop_back();
+  }
+  requests_.clear();
+  for (std::size_t i = 0; i < service.outcome->arrivals.size(); ++i) {
+    const Group::Burst& burst = group.backlog[group.backlog_begin + i];
+    MemoryRequest request;
+    request.id = burst.access;
+    request.address = burst.address;
+    requests_.push_back(request);
+  }
+  group.backlog_begin +=
+      group.controller.skip_service(*service.outcome, service.counts, service.rows, requests_);
+  service.outcome.reset();
+  if (group.pim != Group::Pim::kCommands) return;
+  group.waited += group.controller.now() - group.accounted;
+  group.accounted = group.controller.now();
+  group.previous = GapAttribution::kNothing;
+}
+
+// Something comes before the service's last command: the controller does it over.
+void StackScheduler::interrupt_service(Group& group, Cycle now) {
+  ++statistics_.interrupted_services;
+  group.service.outcome.reset();
+  group.by_command = true;
+  run(group, now);
+  group.by_command = false;
 }
 
 // ------------------------------------------------------------------ PIM work
@@ -550,6 +709,7 @@ void StackScheduler::start_gemv(Cycle now, std::span<const PseudoChannelGemv> ge
     if (gemv.outputs == 0) continue;
     run(*group, now);
     if (group->fast.outcome != nullptr) interrupt(*group, now);
+    if (group->service.outcome != nullptr) interrupt_service(*group, now);
     begin_gemv(*group, gemv);
   }
 }
@@ -583,6 +743,7 @@ void StackScheduler::start_list(Cycle now, const ChannelMask& pseudo_channels,
     if ((group->members & pseudo_channels).none()) continue;
     run(*group, now);
     if (group->fast.outcome != nullptr) interrupt(*group, now);
+    if (group->service.outcome != nullptr) interrupt_service(*group, now);
     ++statistics_.commanded_gemvs;
     begin_commands(*group, PimCursor(list));
   }
@@ -760,6 +921,7 @@ StackCounts StackScheduler::counts(Cycle now) {
   for (const auto& group : groups_) {
     run(*group, now);
     if (group->fast.outcome != nullptr) interrupt(*group, now);
+    if (group->service.outcome != nullptr) interrupt_service(*group, now);
     flush(*group);
   }
   StackCounts counts = totals_;

@@ -61,6 +61,8 @@ class StackScheduler {
     std::uint64_t skipped_windows = 0;    // in which requests wait for the end of PIM's turn
     std::uint64_t fast_accesses = 0;      // of groups of pseudo-channels
     std::uint64_t interrupted_accesses = 0;
+    std::uint64_t fast_services = 0;  // of reads that have waited for the end of PIM's turn
+    std::uint64_t interrupted_services = 0;
     std::uint64_t learned_accesses = 0;
     std::size_t groups = 0;
     std::size_t most_groups = 0;
@@ -130,6 +132,13 @@ class StackScheduler {
   void finish_fast_access(Group& group);
   void end_fast_access(Group& group);
   void interrupt(Group& group, Cycle now);
+  void begin_service(Group& group);
+  static AccessOutcome::Served served(const Group& group, std::uint32_t access);
+  static Cycle service_bound(const Group& group, std::uint32_t access, std::uint32_t remaining);
+  void tell_service(Group& group, Cycle until);
+  void finish_service(Group& group);
+  void interrupt_service(Group& group, Cycle now);
+  void end_here(std::uint32_t access, Cycle end);
   void pick_pieces(const Group& group, const std::vector<AccessPiece>& pieces);
   void queue_bursts(Group& group, std::uint32_t access);
   void queue_pieces(Group& group, std::span<const AccessPiece> pieces, std::uint32_t access);
@@ -169,6 +178,7 @@ class StackScheduler {
   std::vector<std::uint32_t> free_accesses_;
   std::vector<AccessPiece> picked_;  // of an access, in the group that is looked at
   std::uint64_t picked_bursts_ = 0;
+  std::vector<MemoryRequest> requests_;  // that a queue takes during a service
   std::uint64_t shared_work_ = 0;
   PseudoChannelGemv last_gemv_;  // of last_program_
   std::shared_ptr<const GemvProgram> last_program_;

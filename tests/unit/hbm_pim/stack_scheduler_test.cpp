@@ -361,6 +361,8 @@ TEST_CASE(
   std::uint64_t fast = 0;
   std::uint64_t interrupted = 0;
   std::uint64_t skipped_windows = 0;
+  std::uint64_t fast_services = 0;
+  std::uint64_t interrupted_services = 0;
   std::uint64_t fast_accesses = 0;
   std::uint64_t learned_accesses = 0;
   std::uint64_t interrupted_accesses = 0;
@@ -407,6 +409,8 @@ TEST_CASE(
     fast += statistics.fast_gemvs;
     interrupted += statistics.interrupted_gemvs;
     skipped_windows += statistics.skipped_windows;
+    fast_services += statistics.fast_services;
+    interrupted_services += statistics.interrupted_services;
     fast_accesses += statistics.fast_accesses;
     learned_accesses += statistics.learned_accesses;
     interrupted_accesses += statistics.interrupted_accesses;
@@ -416,6 +420,8 @@ TEST_CASE(
   CHECK(fast > interrupted);
   CHECK(interrupted > 0);
   CHECK(skipped_windows > 0);
+  CHECK(fast_services > interrupted_services);
+  CHECK(interrupted_services > 0);
   CHECK(most_groups > 2);
   CHECK(fast_accesses > interrupted_accesses);
   CHECK(fast_accesses > learned_accesses);
