@@ -176,8 +176,9 @@ class Plan(ToolTest):
         for part in ("keys", "queries", "softmax", "store_values"):
             self.assertEqual(mapping["layer0.attention_" + part]["engine"], "sram_pim")
         operators = {one["operator"]: one for one in plan["annotation"]["operators"]}
-        self.assertEqual(operators["layer0.attention_values"]["after"],
-                         "layer0.attention_softmax, layer0.attention_store_values")
+        self.assertEqual(operators["layer0.attention_softmax"]["after"],
+                         "layer0.attention_scores, layer0.attention_store_values")
+        self.assertEqual(operators["layer0.attention_values"]["after"], "layer0.attention_softmax")
         self.assertIn("attention is in HBM-PIM", plan["mapping"]["prefill"])
         self.assertEqual(plan["tiling"]["attention"]["engine"], "hbm_pim")
         self.assertEqual(plan["tiling"]["kv_regions"], [])
