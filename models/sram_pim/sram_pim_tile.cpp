@@ -11,8 +11,8 @@
 namespace hpimvp::sram_pim {
 namespace {
 
-// How often a tile that waits for a transfer looks whether it is overdue. A timeout that was not
-// needed stays in the kernel's queue until its time, so that long ones would fill it.
+// How often a tile that waits for transfers looks whether one is overdue. A timeout that was not
+// needed stays in the kernel's queue until its time, so there is one at a time and it is not long.
 constexpr std::uint64_t kLookPs = 50'000'000;
 
 namespace registers_of = sram_pim_tile_registers;
@@ -257,7 +257,14 @@ TransferPort::Result SramPimTile::finish(std::uint64_t latest_cycle) {
   const std::uint64_t latest_ps = cycle_ps(latest_cycle);
   while (!transfer_done_) {
     if (now_ps() >= latest_ps) return {Status::kOverdue, latest_cycle};
-    wait(sc_time::from_value(std::min(latest_ps - now_ps(), kLookPs)), transfer_done_event_);
+    const std::uint64_t look_ps = std::min(latest_ps, now_ps() + kLookPs);
+    // A look that is still to come is soon enough, unless the transfer is overdue before.
+    if (watchdog_ps_ <= now_ps() || watchdog_ps_ > look_ps) {
+      watchdog_event_.cancel();
+      watchdog_event_.notify(sc_time::from_value(look_ps - now_ps()));
+      watchdog_ps_ = look_ps;
+    }
+    wait(transfer_done_or_watchdog_);
   }
   const Status status = abandoned_     ? Status::kAbandoned
                         : transfer_ok_ ? Status::kDone

@@ -117,6 +117,9 @@ class SramPimTile : public sc_core::sc_module, public TileControl, private Trans
   std::uint64_t transfer_end_cycle_ = 0;
   sc_core::sc_event transfer_event_;
   sc_core::sc_event transfer_done_event_;
+  sc_core::sc_event watchdog_event_;
+  std::uint64_t watchdog_ps_ = 0;  // when it comes or came last
+  sc_core::sc_event_or_list transfer_done_or_watchdog_{transfer_done_event_ | watchdog_event_};
   std::uint16_t tile_index_;
 
   common::ActivitySink* activity_ = nullptr;
