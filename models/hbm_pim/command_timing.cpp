@@ -5,13 +5,16 @@
 #include <limits>
 #include <stdexcept>
 
+#include "models/common/hash.h"
+
 namespace hpimvp::hbm_pim {
 
 namespace {
 
 // Ready times of one instance: a power of two or nearly, so that its start is cheap to compute.
 constexpr std::uint32_t kStride = 24;
-static_assert(kStride >= kDramCommands);
+constexpr std::uint32_t kUntil = kStride - 1;
+static_assert(kUntil >= kDramCommands);
 
 constexpr std::uint32_t index_of(DramCommand command) {
   return static_cast<std::uint32_t>(command);
@@ -286,6 +289,10 @@ void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cy
   const Path path = this->path(command, address);
   const std::uint32_t number = index_of(command);
   Cycle* const ready = ready_.data();
+  const Cycle until = cycle + table.longest[number];
+  for (const std::uint32_t instance : path) {
+    ready[instance + kUntil] = std::max(ready[instance + kUntil], until);
+  }
   const auto raise = [ready, cycle](std::uint32_t instance, const Table::Push& push) {
     Cycle& time = ready[instance + push.after];
     time = std::max(time, cycle + push.latency);
@@ -300,7 +307,9 @@ void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cy
   for (std::uint32_t i = others.begin; i < others.end; ++i) {
     const Table::OtherPush& other = table.other_pushes[i];
     for (std::uint32_t instance = other.begin; instance < other.end; instance += kStride) {
-      if (instance != path[other.push.place]) raise(instance, other.push);
+      if (instance == path[other.push.place]) continue;
+      raise(instance, other.push);
+      ready[instance + kUntil] = std::max(ready[instance + kUntil], until);
     }
   }
   const Table::Range windows = table.window_uses_of[number];
@@ -308,7 +317,7 @@ void CommandTiming::issue(DramCommand command, const CommandAddress& address, Cy
     const Table::WindowUse& use = table.window_uses[i];
     push_window(table.windows[use.window], path[use.place], cycle);
   }
-  binds_until_ = std::max(binds_until_, cycle + table.longest[number]);
+  binds_until_ = std::max(binds_until_, until);
   change_rows(command, address);
 }
 
@@ -442,7 +451,15 @@ void CommandTiming::shift(Cycle cycles) {
 }
 
 void CommandTiming::rebase(Cycle from, Cycle to) {
-  for (Cycle& ready : ready_) ready = ready > from ? ready - from + to : 0;
+  for (std::size_t instance = 0; instance < ready_.size(); instance += kStride) {
+    const auto begin = ready_.begin() + static_cast<std::ptrdiff_t>(instance);
+    if (ready_[instance + kUntil] <= from) {
+      std::fill_n(begin, kStride, 0);
+      continue;
+    }
+    std::for_each_n(begin, kStride,
+                    [&](Cycle& ready) { ready = ready > from ? ready - from + to : 0; });
+  }
   for (Cycle& issued : history_) {
     issued = issued != 0 && issued + to > from ? issued + to - from : 0;
   }
@@ -452,8 +469,11 @@ void CommandTiming::rebase(Cycle from, Cycle to) {
 void CommandTiming::bindings(Cycle from, Cycle base, std::vector<Binding>& bindings) const {
   if (binds_until_ <= from) return;
   const auto relative = [base](Cycle cycle) { return static_cast<std::int64_t>(cycle - base); };
-  for (std::uint32_t i = 0; i < ready_.size(); ++i) {
-    if (ready_[i] > from) bindings.push_back({i, relative(ready_[i])});
+  for (std::uint32_t instance = 0; instance < ready_.size(); instance += kStride) {
+    if (ready_[instance + kUntil] <= from) continue;
+    for (std::uint32_t i = instance; i < instance + kDramCommands; ++i) {
+      if (ready_[i] > from) bindings.push_back({i, relative(ready_[i])});
+    }
   }
   const auto first = static_cast<std::uint32_t>(ready_.size());
   for (std::uint32_t i = 0; i < history_.size(); ++i) {
@@ -468,6 +488,8 @@ void CommandTiming::resume(std::span<const Binding> bindings, Cycle base, Cycle 
     const Cycle time = base + static_cast<Cycle>(binding.time);
     if (binding.number < ready_.size()) {
       ready_[binding.number] = time;
+      Cycle& until = ready_[binding.number / kStride * kStride + kUntil];
+      until = std::max(until, time);
       binds_until_ = std::max(binds_until_, time);
     } else {
       const std::uint32_t place = binding.number - static_cast<std::uint32_t>(ready_.size());
@@ -487,8 +509,13 @@ bool CommandTiming::same_from(Cycle now, const CommandTiming& other, Cycle other
     return false;
   }
   const auto ahead = [](Cycle cycle, Cycle from) { return cycle > from ? cycle - from : 0; };
-  for (std::size_t i = 0; i < ready_.size(); ++i) {
-    if (ahead(ready_[i], now) != ahead(other.ready_[i], other_now)) return false;
+  for (std::size_t instance = 0; instance < ready_.size(); instance += kStride) {
+    const bool binds = ready_[instance + kUntil] > now;
+    const bool other_binds = other.ready_[instance + kUntil] > other_now;
+    if (!binds && !other_binds) continue;
+    for (std::size_t i = instance; i < instance + kDramCommands; ++i) {
+      if (ahead(ready_[i], now) != ahead(other.ready_[i], other_now)) return false;
+    }
   }
   for (const Table::Window& window : table_->windows) {
     const std::uint32_t end = window.history + table_->instances[window.level] * window.length;
@@ -503,6 +530,17 @@ bool CommandTiming::same_from(Cycle now, const CommandTiming& other, Cycle other
     }
   }
   return true;
+}
+
+std::uint64_t CommandTiming::hash_from(Cycle now) const {
+  std::uint64_t hash = common::kHashStart;
+  for (std::size_t instance = 0; instance < ready_.size(); instance += kStride) {
+    if (ready_[instance + kUntil] <= now) continue;
+    for (std::size_t i = instance; i < instance + kDramCommands; ++i) {
+      if (ready_[i] > now) hash = common::hash_with(hash, i << 40 ^ (ready_[i] - now));
+    }
+  }
+  return hash;
 }
 
 const DeviceDescription& CommandTiming::device() const {

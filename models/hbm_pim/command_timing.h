@@ -62,6 +62,8 @@ class CommandTiming {
   // Same rows and modes, and the same constraints on every command from `now` (here) and
   // `other_now` (there) on.
   bool same_from(Cycle now, const CommandTiming& other, Cycle other_now) const;
+  // The same number for states that are same_from() each other at their `now`.
+  std::uint64_t hash_from(Cycle now) const;
 
   // What still binds, in a form that can be kept and put back for another time: a number of the
   // state and its time from a `now` on (of past commands: negative).
@@ -113,7 +115,7 @@ class CommandTiming {
   std::shared_ptr<const Table> table_;
   const BankPlace* bank_places_;  // in the table
   // Ready times, by instance (pseudo-channel, stack IDs, bank groups, banks, operand groups) and
-  // command.
+  // command; behind those of an instance, at kUntil, a cycle from which on none of them binds.
   std::vector<Cycle> ready_;
   std::vector<Cycle> history_;  // of the windows longer than 1: the last cycles plus 1, 0 for none
   std::vector<std::uint32_t> open_rows_;  // by bank

@@ -27,16 +27,6 @@ std::uint64_t hash_of(std::span<const CommandRun> runs) {
   return hash;
 }
 
-// The same for states that CommandTiming::same_from() finds the same.
-std::uint64_t hash_of(const CommandTiming& timing, std::uint64_t now) {
-  std::uint64_t hash = common::kHashStart;
-  for (unsigned command = 0; command < kDramCommands; ++command) {
-    const std::uint64_t ready = timing.earliest(static_cast<DramCommand>(command), {});
-    hash = common::hash_with(hash, ready > now ? ready - now : 0);
-  }
-  return hash;
-}
-
 }  // namespace
 
 GemvFastEngine::GemvFastEngine(const DeviceDescription& device)
@@ -49,9 +39,10 @@ GemvFastEngine::Statistics GemvFastEngine::statistics() const {
   return statistics;
 }
 
-GemvFastEngine::Channel GemvFastEngine::channel_of(const PseudoChannelState& state,
+GemvFastEngine::Channel GemvFastEngine::channel_of(const CommandTiming& timing,
+                                                   const RefreshSchedule& refresh, Cycle now,
                                                    DramCommand previous) {
-  return {state_number(state.timing, state.now, previous), state.refresh, state.now};
+  return {state_number(timing, now, previous), refresh, now};
 }
 
 PseudoChannelState GemvFastEngine::state_of(const Channel& channel) const {
@@ -62,7 +53,7 @@ PseudoChannelState GemvFastEngine::state_of(const Channel& channel) const {
 
 std::uint32_t GemvFastEngine::state_number(const CommandTiming& timing, Cycle now,
                                            DramCommand previous) {
-  const std::uint64_t hash = hash_of(timing, now);
+  const std::uint64_t hash = timing.hash_from(now);
   const auto [first, last] = state_by_hash_.equal_range(hash);
   for (auto candidate = first; candidate != last; ++candidate) {
     const State& known = states_[candidate->second];

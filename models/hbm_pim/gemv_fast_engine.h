@@ -64,7 +64,11 @@ class GemvFastEngine {
 
   // `previous`: the command before, if the state is amid a GEMV.
   Channel channel_of(const PseudoChannelState& state,
-                     DramCommand previous = GapAttribution::kNothing);
+                     DramCommand previous = GapAttribution::kNothing) {
+    return channel_of(state.timing, state.refresh, state.now, previous);
+  }
+  Channel channel_of(const CommandTiming& timing, const RefreshSchedule& refresh, Cycle now,
+                     DramCommand previous);
   DramCommand previous_of(const Channel& channel) const { return states_[channel.timing].previous; }
   PseudoChannelState state_of(const Channel& channel) const;
 

@@ -256,6 +256,7 @@ class MemoryController {
 
   const ControllerCounters& counters() const { return counters_; }
   const CommandTiming& timing() const { return timing_; }
+  const RefreshSchedule& refresh() const { return refresh_; }
 
  private:
   void take_back(const PseudoChannelState& state);

@@ -714,6 +714,11 @@ void StackScheduler::start_gemv(Cycle now, std::span<const PseudoChannelGemv> ge
   }
 }
 
+GemvFastEngine::Channel StackScheduler::channel_of(const Group& group, DramCommand previous) {
+  const MemoryController& controller = group.controller;
+  return fast_.channel_of(controller.timing(), controller.refresh(), controller.now(), previous);
+}
+
 void StackScheduler::begin_gemv(Group& group, const PseudoChannelGemv& gemv) {
   const bool fast =
       observer_.notify == nullptr && !group.has_backlog() && group.controller.can_hand_over();
@@ -727,7 +732,7 @@ void StackScheduler::begin_gemv(Group& group, const PseudoChannelGemv& gemv) {
   }
   ++statistics_.fast_gemvs;
   clear_account(group);
-  GemvFastEngine::Channel channel = fast_.channel_of(group.controller.take_over_state());
+  GemvFastEngine::Channel channel = channel_of(group, GapAttribution::kNothing);
   group.result = fast_.run(channel, gemv);
   group.after = fast_.state_of(channel);
   group.pim = Group::Pim::kFast;
@@ -763,8 +768,8 @@ std::shared_ptr<const GemvProgram> StackScheduler::program_of(const PseudoChanne
 void StackScheduler::interrupt_gemv(Group& group, Cycle now) {
   ++statistics_.interrupted_gemvs;
   const bool from_start = group.place == GemvFastEngine::Place{};
-  GemvFastEngine::Channel channel = fast_.channel_of(
-      group.controller.take_over_state(), from_start ? GapAttribution::kNothing : group.previous);
+  GemvFastEngine::Channel channel =
+      channel_of(group, from_start ? GapAttribution::kNothing : group.previous);
   GemvFastEngine::Place place = group.place;
   const GemvResult done =
       fast_.advance(channel, group.gemv, place, {.latest = std::max<Cycle>(now, 1) - 1});
@@ -815,8 +820,7 @@ bool StackScheduler::skips_window(const Group& group) const {
 // controller then stands ahead of time, and is told of requests that arrive meanwhile when they
 // did.
 void StackScheduler::skip_window(Group& group) {
-  GemvFastEngine::Channel channel =
-      fast_.channel_of(group.controller.take_over_state(), group.previous);
+  GemvFastEngine::Channel channel = channel_of(group, group.previous);
   const GemvFastEngine::Place from{static_cast<std::uint32_t>(group.cursor.block() + 1),
                                    group.cursor.repetition(), 0};
   GemvFastEngine::Place place = from;
@@ -836,8 +840,7 @@ bool StackScheduler::resumes_fast(const Group& group) const {
 
 void StackScheduler::resume_fast(Group& group) {
   ++statistics_.resumed_gemvs;
-  GemvFastEngine::Channel channel =
-      fast_.channel_of(group.controller.take_over_state(), group.previous);
+  GemvFastEngine::Channel channel = channel_of(group, group.previous);
   group.place = {static_cast<std::uint32_t>(group.cursor.block() + 1), group.cursor.repetition(),
                  0};
   group.result = fast_.run_rest(channel, group.gemv, group.place);

@@ -143,6 +143,7 @@ class StackScheduler {
   void queue_bursts(Group& group, std::uint32_t access);
   void queue_pieces(Group& group, std::span<const AccessPiece> pieces, std::uint32_t access);
   void queue_posted(Group& group, std::span<const AccessPiece> pieces);
+  GemvFastEngine::Channel channel_of(const Group& group, DramCommand previous);
   void begin_gemv(Group& group, const PseudoChannelGemv& gemv);
   static void clear_account(Group& group);
   static void add_to_account(Group& group, const GemvResult& result);
