@@ -26,10 +26,10 @@ MACS_A_CYCLE = 16 * 8  # of a tile's in-array unit
 
 # Simulated time over the bound at most, where nothing else is at work.
 FACTORS = {
-    "embedding": 4,     # one row of DRAM: latencies of a read that the bound leaves out
-    "position": 4,
+    "embedding": 2,     # one row of DRAM: what the bound leaves out of its opening
+    "position": 2,
     "gemv": 1.5,        # of one stack: refresh, modes, distances
-    "norm": 4,          # the weights' way from HBM
+    "norm": 2,          # the weights' way from HBM
     "activation": 2,
     "residual": 3,
     "attention_keys": 3,    # a few hundred bytes: latencies only
@@ -87,10 +87,12 @@ class Device:
             return eval(text, {"__builtins__": {}}, scope)  # pylint: disable=eval-used
         self.parameter = {k: value(k) for k in expressions}
 
-    def read_ns(self):
-        """From a read's arrival at the stack to its last data, the row open and nothing waiting."""
+    def read_ns(self, channel_bytes=0):
+        """From a read's arrival at the stack to its last data, the row open and nothing waiting, if
+        a pseudo-channel has so many of the bytes (at least a burst)."""
         p = self.parameter
-        return (CONTROLLER_CYCLES + p["tRL"] + p["tBL"]) * self.clock_ns
+        bursts = max(1, ceil(channel_bytes, self.organisation["burst_bytes"]))
+        return (CONTROLLER_CYCLES + p["tRL"] + p["tBL"] + (bursts - 1) * p["tCCDS"]) * self.clock_ns
 
     def gemv_ns(self, inputs, outputs, slicing):
         """The busiest pseudo-channel of a stack: rows opened, columns streamed, results read."""
@@ -187,13 +189,15 @@ class Bounds(ToolTest):
     def test_lookups_norms_and_activation(self):
         profile = self.profile("vectors", "workload.prompt_tokens=1")
         row = 2048 * 2
-        dram = Device("hbm3_hpim").read_ns()
-        copy = 2 * TRIP_NS + dram + link_ns(row) + TRIP_NS + link_ns(row)
+        device = Device("hbm3_hpim")
+        # By the machine's mapping, a pseudo-channel has rows of tables in one piece.
+        copy = 2 * TRIP_NS + device.read_ns(row) + link_ns(row) + TRIP_NS + link_ns(row)
         for name in ("embedding", "position"):
             self.check(name, profile[name]["span_s"] * 1e9, copy, FACTORS[name])
         # Layer norm: sum of the residual, mean, difference, squares, two products' passes.
         vector = (6 * passes(2048) + 2 * REDUCTION_LATENCY + 4 * VECTOR_LATENCY) * TILE_NS
-        arrive = TRIP_NS * 2 + dram + link_ns(row, 2)  # weight and bias
+        # Weight and bias; of each, two pseudo-channels have a half.
+        arrive = TRIP_NS * 2 + device.read_ns(row // 2) + link_ns(row, 2)
         for name, count in (("attention_norm", LAYERS), ("ffn_norm", LAYERS), ("final_norm", 1)):
             # The last two passes need what arrives.
             bound = max(vector, arrive + (2 * passes(2048) + VECTOR_LATENCY) * TILE_NS)
@@ -214,7 +218,8 @@ class Bounds(ToolTest):
     def attention_bounds(self, heads_a_tile, context, tiles, ports):
         """Of attention on `tiles`, each with some heads of 64 elements and FP16."""
         head = 64 * 2
-        block = SETUP_NS + 2 * TRIP_NS + Device("hbm3_hpim").read_ns()
+        # The keys of a head in a block are in one pseudo-channel, by the machine's mapping.
+        block = SETUP_NS + 2 * TRIP_NS + Device("hbm3_hpim").read_ns(head * 64)
         stream = heads_a_tile * (ceil(context, 64) * block + link_ns(head * context))
         # A block lies in one stack, consecutive ones in consecutive stacks, and the first one's stack
         # is another one in the next layer. With one port a stack all its blocks go over that port's
