@@ -203,22 +203,29 @@ Location Document::location(const std::string& pointer) const {
 namespace {
 
 // RFC 7396, member by member, reporting which pointers were replaced.
+// What a merge has changed.
+struct MergedPointers {
+  std::vector<std::string> replaced;
+  std::vector<std::string> objects;  // that have something of both
+};
+
 void merge_value(Json& target, const Json& patch, const std::string& pointer,
-                 std::vector<std::string>& replaced) {
+                 MergedPointers& merged) {
   if (!patch.is_object() || !target.is_object()) {
     target = patch;
-    replaced.push_back(pointer);
+    merged.replaced.push_back(pointer);
     return;
   }
+  merged.objects.push_back(pointer);
   for (const auto& [key, value] : patch.items()) {
     const std::string child = pointer + "/" + pointer_token(key);
     if (value.is_null()) {
       target.erase(key);
     } else if (!target.contains(key)) {
       target[key] = value;
-      replaced.push_back(child);
+      merged.replaced.push_back(child);
     } else {
-      merge_value(target[key], value, child, replaced);
+      merge_value(target[key], value, child, merged);
     }
   }
 }
@@ -231,9 +238,14 @@ bool is_at_or_below(const std::string& pointer, const std::string& parent) {
 }  // namespace
 
 void Document::merge(const std::string& pointer, const Document& other) {
-  std::vector<std::string> replaced;
-  merge_value(root_[Json::json_pointer(pointer)], other.root_, pointer, replaced);
-  for (const std::string& at : replaced) {
+  MergedPointers merged;
+  merge_value(root_[Json::json_pointer(pointer)], other.root_, pointer, merged);
+  // What is wrong with an object as a whole is more likely to be wrong in what overrides it.
+  for (const std::string& at : merged.objects) {
+    const auto location = other.locations_.find(at.substr(pointer.size()));
+    if (location != other.locations_.end()) locations_[at] = location->second;
+  }
+  for (const std::string& at : merged.replaced) {
     for (auto it = locations_.lower_bound(at); it != locations_.end();) {
       if (it->first.compare(0, at.size(), at) != 0) break;
       it = is_at_or_below(it->first, at) ? locations_.erase(it) : std::next(it);

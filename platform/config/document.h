@@ -38,7 +38,7 @@ class Document {
   Location location(const std::string& pointer) const;
 
   // Merges `other` over this document (RFC 7396: null removes a member) at `pointer`, which may not
-  // exist yet. Locations come along.
+  // exist yet. Locations come along; an object that has something of both is where `other` has it.
   void merge(const std::string& pointer, const Document& other);
   // Puts this document's value under `pointer` below `other`: `other` supplies what is missing.
   void merge_below(const std::string& pointer, const Document& other);
