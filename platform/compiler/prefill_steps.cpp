@@ -12,6 +12,11 @@ namespace {
 using hbm_pim::Slicing;
 using hbm_pim::WeightLayout;
 
+// Into so many units a matrix is cut at least where its inputs are shared among pseudo-channels:
+// one for each of HPIM's tiles, whatever the number of tiles, since the order of sums depends on
+// it.
+constexpr std::uint32_t kUnits = 32;
+
 // What a step multiplies, before buffers are chosen.
 struct Product {
   std::uint32_t base = 0;
@@ -116,8 +121,10 @@ class StepBuilder {
         columns_(map.device().organisation.columns),
         burst_bytes_(map.device().organisation.burst_bytes),
         row_bytes_(static_cast<std::uint32_t>(map.device().organisation.row_bytes())) {
+    // Neighbours in a mesh row read from the same stack, those of a column from all.
+    neighbours_ = std::max(1U, tiles / activations.stacks());
     for (std::uint32_t tile = 0; tile < tiles; ++tile) {
-      lists_.emplace_back(memory, tile_memory, activations.address(input, tile));
+      lists_.emplace_back(memory, tile_memory, activations.address(input, tile / neighbours_));
     }
   }
 
@@ -182,17 +189,21 @@ class StepBuilder {
     for (const auto& [column, units] : by_column) {
       std::vector<std::vector<Unit>> shares(lists_.size());
       for (const Unit& unit : units) shares[next++ % lists_.size()].push_back(unit);
-      for (std::size_t tile = 0; tile < lists_.size(); ++tile)
-        add_units(lists_[tile], shares[tile]);
+      for (std::size_t tile = 0; tile < lists_.size(); ++tile) add_units(tile, shares[tile]);
     }
   }
 
-  void add_units(StepList& list, const std::vector<Unit>& units) {
+  // Tiles of a mesh column begin with different units, and so with different stacks.
+  void add_units(std::size_t tile, const std::vector<Unit>& units) {
     const std::size_t together = memory_.outputs_held / kUnitOutputs;
     for (std::size_t first = 0; first < units.size(); first += together) {
-      const std::size_t last = std::min(units.size(), first + together);
-      add_group(list, {units.begin() + static_cast<std::ptrdiff_t>(first),
-                       units.begin() + static_cast<std::ptrdiff_t>(last)});
+      const std::size_t count = std::min(units.size() - first, together);
+      std::vector<Unit> group(units.begin() + static_cast<std::ptrdiff_t>(first),
+                              units.begin() + static_cast<std::ptrdiff_t>(first + count));
+      std::rotate(group.begin(),
+                  group.begin() + static_cast<std::ptrdiff_t>(tile / neighbours_ % count),
+                  group.end());
+      add_group(lists_[tile], std::move(group));
     }
   }
 
@@ -238,9 +249,8 @@ class StepBuilder {
   void build_columns() {
     std::uint32_t slots = 0;
     for (const GemvSlice* slice : by_columns_) slots += slots_of(*slice);
-    const auto tiles = static_cast<std::uint32_t>(lists_.size());
     const std::uint32_t together =
-        std::clamp((slots + tiles - 1) / tiles, 1U, memory_.outputs_held / per_slot_);
+        std::clamp((slots + kUnits - 1) / kUnits, 1U, memory_.outputs_held / per_slot_);
     std::size_t next = 0;
     for (const GemvSlice* slice : by_columns_) {
       for (std::uint32_t slot = 0; slot < slots_of(*slice); slot += together) {
@@ -250,6 +260,9 @@ class StepBuilder {
     }
   }
 
+  // The pseudo-channels' shares, beginning with another one in each unit of a stack: all tiles
+  // would read from the same pseudo-channel at a time otherwise. Two neighbours' weights come
+  // together.
   void add_slots(StepList& list, const Unit& unit) {
     const GemvSlice& slice = *unit.slice;
     const bool bias = matrix_.has_bias();
@@ -258,34 +271,80 @@ class StepBuilder {
                i * per_slot_);
     }
     const WeightLayout layout = layout_of(slice);
+    std::uint32_t holders = 0;
+    while (holders < pseudo_channels_ && layout.share(holders).chunks != 0) ++holders;
+    const std::uint32_t first = unit.slot * holders / slots_of(slice);
+    std::vector<Product> products;
+    add_holders(products, unit, layout, first, holders);
+    add_holders(products, unit, layout, 0, first);
+    std::vector<Product*> last(unit.slots, nullptr);
+    for (Product& product : products) {
+      Product*& before = last[product.first_sum / per_slot_];
+      if (before == nullptr && !bias) product.flags |= MatrixStep::kStart;
+      before = &product;
+    }
+    for (Product* product : last) product->flags |= MatrixStep::kStore;
+    for (const Product& product : products) list.add(product);
+  }
+
+  // Pseudo-channels begin..end - 1.
+  void add_holders(std::vector<Product>& products, const Unit& unit, const WeightLayout& layout,
+                   std::uint32_t begin, std::uint32_t end) {
     const bool adjacent = memory_.inputs[1] == memory_.inputs[0] + row_bytes_ / 2 * kFeatureBytes;
     const std::uint32_t most_chunks = adjacent ? 2 * columns_ : columns_;
-    for (std::uint32_t index = 0; index < pseudo_channels_; ++index) {
-      const WeightLayout::Share share = layout.share(index);
-      if (share.chunks == 0) break;
-      const bool last_share = index + 1 == pseudo_channels_ || layout.share(index + 1).chunks == 0;
-      for (std::uint32_t i = 0; i < unit.slots; ++i) {
-        layout.for_each_run(
-            unit.slot + i, 0, share.chunks,
-            [&](std::uint32_t, std::uint32_t row, std::uint32_t column, std::uint32_t chunk,
-                std::uint32_t count) {
-              Product product = product_of(slice, index, row, column);
-              product.weight_bytes = per_slot_ * row_bytes_;
-              set_inputs(product, share.first_chunk + chunk, count);
-              if (share.chunks <= most_chunks) {  // the share as a whole, for all slots
-                set_loaded(product, share.first_chunk, share.chunks);
-              } else {
-                product.first_loaded = product.first_input;
-                product.inputs_loaded = product.inputs;
-              }
-              product.first_sum = i * per_slot_;
-              product.outputs = outputs_from(slice, unit.slot + i, per_slot_);
-              product.first_output = slice.first_output + (unit.slot + i) * per_slot_;
-              if (!bias && share.first_chunk + chunk == 0) product.flags |= MatrixStep::kStart;
-              if (last_share && chunk + count == share.chunks) product.flags |= MatrixStep::kStore;
-              list.add(product);
-            });
+    std::uint32_t loaded_begin = 0;
+    std::uint32_t loaded_end = 0;  // chunks that are loaded together
+    for (std::uint32_t index = begin; index < end;) {
+      const std::uint32_t chunks = layout.share(index).chunks;
+      const bool pair = index + 1 < end && layout.share(index + 1).chunks == chunks;
+      const std::uint32_t behind = index + (pair ? 2 : 1);
+      const auto chunk_after = [&](std::uint32_t last) {
+        const WeightLayout::Share share = layout.share(last - 1);
+        return share.first_chunk + share.chunks;
+      };
+      if (chunk_after(behind) > loaded_end) {
+        loaded_begin = layout.share(index).first_chunk;
+        std::uint32_t together = behind;
+        while (together < end && chunk_after(together + 1) - loaded_begin <= columns_) ++together;
+        loaded_end = chunk_after(together);
       }
+      const std::size_t first = products.size();
+      for (std::uint32_t i = index; i < behind; ++i) {
+        add_holder(products, unit, layout, i, index, behind - index);
+      }
+      std::stable_sort(
+          products.begin() + static_cast<std::ptrdiff_t>(first), products.end(),
+          [](const Product& a, const Product& b) { return a.weight_offset < b.weight_offset; });
+      if (loaded_end - loaded_begin <= most_chunks) {
+        for (std::size_t i = first; i < products.size(); ++i) {
+          set_loaded(products[i], loaded_begin, loaded_end - loaded_begin);
+        }
+      }
+      index = behind;
+    }
+  }
+
+  // The slots of the unit in a pseudo-channel whose weights come with those of `together` ones from
+  // `first` on.
+  void add_holder(std::vector<Product>& products, const Unit& unit, const WeightLayout& layout,
+                  std::uint32_t index, std::uint32_t first, std::uint32_t together) {
+    const GemvSlice& slice = *unit.slice;
+    const WeightLayout::Share share = layout.share(index);
+    for (std::uint32_t i = 0; i < unit.slots; ++i) {
+      layout.for_each_run(unit.slot + i, 0, share.chunks,
+                          [&](std::uint32_t, std::uint32_t row, std::uint32_t column,
+                              std::uint32_t chunk, std::uint32_t count) {
+                            Product product = product_of(slice, first, row, column);
+                            product.a_offset += (index - first) * per_slot_ * row_bytes_;
+                            product.weight_bytes = together * per_slot_ * row_bytes_;
+                            set_inputs(product, share.first_chunk + chunk, count);
+                            product.first_loaded = product.first_input;
+                            product.inputs_loaded = product.inputs;
+                            product.first_sum = i * per_slot_;
+                            product.outputs = outputs_from(slice, unit.slot + i, per_slot_);
+                            product.first_output = slice.first_output + (unit.slot + i) * per_slot_;
+                            products.push_back(product);
+                          });
     }
   }
 
@@ -320,6 +379,7 @@ class StepBuilder {
   std::uint32_t columns_;
   std::uint32_t burst_bytes_;
   std::uint32_t row_bytes_;
+  std::uint32_t neighbours_ = 1;
   std::vector<StepList> lists_;
   std::vector<const GemvSlice*> by_rows_;
   std::vector<const GemvSlice*> by_columns_;

@@ -9,8 +9,8 @@
 // features as well.
 //
 // A tile works off a list of steps, one TCU instruction each, with what must be loaded before it.
-// The sum of an output begins with the bias and goes up the inputs, in FP32, whatever the number of
-// tiles and the slicing.
+// The sum of an output begins with the bias and goes up the inputs, in FP32; with columns slicing it
+// begins at some pseudo-channel's share and goes around. The number of tiles makes no difference.
 #pragma once
 
 #include <cstdint>

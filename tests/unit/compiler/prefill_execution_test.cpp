@@ -19,7 +19,7 @@ using namespace hpimvp;
 
 namespace {
 
-constexpr const char* kMapping = "row:channel:pseudo_channel:stack_id:bank_group:bank:column";
+constexpr const char* kMapping = "row:channel:pseudo_channel:stack_id:bank:bank_group:column";
 
 compiler::MachineShape make_machine(std::uint32_t stacks, std::uint32_t tiles) {
   compiler::MachineShape machine = compiler::default_machine_shape(
@@ -165,7 +165,8 @@ TEST_CASE("chunks do not care how stacks slice queries, keys and values") {
   Setup columns = setup;
   columns.qkv = compiler::SlicingChoice::kColumns;
   const State by_rows = check_prefill(test::odd_llama(), setup, 71);
-  CHECK((check_prefill(test::odd_llama(), columns, 71).cache == by_rows.cache));
+  // Sums in another order.
+  CHECK(worst_difference(check_prefill(test::odd_llama(), columns, 71), by_rows) < kTolerance);
 }
 
 TEST_CASE("prompts that fill chunks or just miss them") {
