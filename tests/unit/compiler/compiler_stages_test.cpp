@@ -99,13 +99,33 @@ TEST_CASE("operators wait for exactly what they need") {
   CHECK(predecessor_names(opt, "output_projection") == Names{"layer23.ffn_norm"});
 }
 
+TEST_CASE("attention in HBM-PIM waits for what it needs and for nothing else") {
+  AttentionOperators attention;
+  attention.in_hbm_pim = true;
+  const OperatorGraph llama = build_operator_graph(preset("llama-2-7b"), attention);
+  CHECK(predecessor_names(llama, "layer0.attention_keys") == Names{"layer0.key"});
+  CHECK(predecessor_names(llama, "layer0.attention_queries") == Names{"layer0.query"});
+  CHECK(predecessor_names(llama, "layer0.attention_scores") ==
+        Names{"layer0.attention_keys", "layer0.attention_queries"});
+  CHECK(predecessor_names(llama, "layer0.attention_store_values") == Names{"layer0.value"});
+  CHECK(predecessor_names(llama, "layer0.attention_softmax") ==
+        Names{"layer0.attention_scores", "layer0.attention_store_values"});
+  CHECK(predecessor_names(llama, "layer0.attention_values") == Names{"layer0.attention_softmax"});
+  CHECK(predecessor_names(llama, "layer0.projection") == Names{"layer0.attention_values"});
+  const OperatorGraph opt = build_operator_graph(preset("opt-1.3b"), attention);
+  CHECK(predecessor_names(opt, "layer0.attention_scores") ==
+        Names{"layer0.query", "layer0.attention_keys"});
+}
+
 TEST_CASE("a buffer is not overwritten before its last reader is done") {
   for (const char* name : {"llama-2-7b", "opt-350m", "opt-1.3b"}) {
-    for (const bool pipelined : {true, false}) {
-      CAPTURE(name, pipelined);
+    for (const AttentionOperators& attention :
+         {AttentionOperators{true, false, false}, AttentionOperators{false, true, false},
+          AttentionOperators{true, false, true}}) {
+      CAPTURE(name, attention.pipelined, attention.in_hbm_pim);
       ModelConfig config = preset(name);
       config.layers = 3;
-      const OperatorGraph graph = build_operator_graph(config, {pipelined, !pipelined});
+      const OperatorGraph graph = build_operator_graph(config, attention);
       const auto before = reachability(graph);
       for (std::size_t writer = 0; writer < graph.operators.size(); ++writer) {
         for (const std::uint32_t value : graph.operators[writer].writes) {
