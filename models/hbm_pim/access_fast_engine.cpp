@@ -181,7 +181,10 @@ std::shared_ptr<const AccessOutcome> AccessFastEngine::learn_service(
       const Sink& sink = *static_cast<Sink*>(context);
       AccessOutcome::Served& served = sink.outcome->served[completion.id];
       ++served.count;
-      served.end = std::max(served.end, completion.cycle - sink.start);
+      const Cycle end = completion.cycle - sink.start;
+      served.end = std::max(served.end, end);
+      sink.outcome->ends.push_back(
+          {static_cast<std::uint32_t>(completion.id), static_cast<std::uint32_t>(end)});
     }
   };
   Sink sink{&outcome, start};

@@ -517,8 +517,8 @@ MemoryController::Cycle MemoryController::leaves_pim_from() const {
   return mode_since_ + config_.pim_window;
 }
 
-void MemoryController::jump_in_pim(const PseudoChannelState& state) {
-  take_back(state);
+void MemoryController::jump_in_pim(PseudoChannelState state) {
+  take_back(std::move(state));
   pim_commands_ = {};
   pim_position_ = 0;
   entering_pim_ = false;
@@ -528,10 +528,10 @@ void MemoryController::jump_in_pim(const PseudoChannelState& state) {
   last_pim_cycle_ = now_;
 }
 
-void MemoryController::resume(const PseudoChannelState& state) {
+void MemoryController::resume(PseudoChannelState state) {
   if (state.now == now_) return;  // GEMVs without commands
   pim_ = {};
-  take_back(state);
+  take_back(std::move(state));
   // PIM_OUT.
   now_ = state.now - pim_out_;
   mode_since_ = now_;
@@ -661,9 +661,10 @@ MemoryController::Cycle MemoryController::longest_wait() const {
   return longest;
 }
 
-void MemoryController::take_back(const PseudoChannelState& state) {
+// Takes the timing out of the state, which is large; the rest of it stays.
+void MemoryController::take_back(PseudoChannelState&& state) {
   decided_ = false;
-  timing_ = state.timing;
+  timing_ = std::move(state.timing);
   refresh_ = state.refresh;
   refreshing_ = false;
   // Candidates are found anew, too: the new timing knows nothing of theirs.

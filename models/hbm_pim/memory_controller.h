@@ -116,6 +116,11 @@ struct AccessOutcome {
     std::uint64_t end = 0;
   };
   std::vector<Served> served;
+  struct End {
+    std::uint32_t piece;
+    std::uint32_t cycle;
+  };
+  std::vector<End> ends;  // of each request, in the order of their commands
   std::vector<std::uint64_t> arrivals;
 };
 
@@ -173,7 +178,7 @@ class MemoryController {
   PseudoChannelState take_over_state() const { return {timing_, refresh_, now_}; }
   // Goes on at the end of GEMVs that were computed from take_over_state() on, each beginning where
   // the one before has ended. Precondition: the controller was left alone meanwhile.
-  void resume(const PseudoChannelState& state);
+  void resume(PseudoChannelState state);
   // Amid a PIM stream without requests: a piece of it has ended, in PIM mode, and no refresh is
   // due, so that a GEMV engine may go on from take_over_state().
   bool between_pim_pieces() const;
@@ -184,7 +189,7 @@ class MemoryController {
   // Goes on in such a place, further in the stream that was started, at its command of cycle
   // state.now, after the engine has done what is between; the source's next piece comes then. If
   // requests wait, what the engine did with all banks closed must lie before leaves_pim_from().
-  void jump_in_pim(const PseudoChannelState& state);
+  void jump_in_pim(PseudoChannelState state);
   // When PIM mode was entered, if the engine has done that.
   void note_pim_entry(Cycle cycle) { mode_since_ = cycle; }
   // Counts commands that were issued in place of this controller.
@@ -259,7 +264,7 @@ class MemoryController {
   const RefreshSchedule& refresh() const { return refresh_; }
 
  private:
-  void take_back(const PseudoChannelState& state);
+  void take_back(PseudoChannelState&& state);
   void begin_skip(const AccessOutcome& outcome);
   void set_skipped_row(std::uint32_t bank, std::uint32_t row);
   void skip_idle_refreshes(Cycle until);

@@ -552,16 +552,16 @@ StackScheduler::Progress StackScheduler::access_progress(std::uint32_t access, C
       run(*group, now);
       const auto waiting = waits_here();
       if (waiting == group->waiting.end()) continue;
-      // What has arrived now is seen afterwards.
-      const bool all_seen = group->arrived < now;
-      if (all_seen) bound = std::max(bound, group->controller.now());
       if (group->fast.outcome != nullptr) {
         bound = std::max(bound, waiting->end);
-      } else if (group->service.outcome != nullptr) {
-        bound = std::max(bound, service_bound(*group, waiting->access, waiting->remaining));
       } else if (!accesses_[access].write) {
-        const Cycle from = all_seen ? group->controller.now() : now;
-        bound = std::max(bound, from + read_latency_ + (waiting->remaining - 1) * read_gap_);
+        std::uint32_t left = waiting->remaining;
+        // Its end is known, but something may come that brings even that forward.
+        if (group->service.outcome != nullptr) left -= served_before(*group, access, now);
+        bound = std::max(bound, now + read_latency_ + (left - 1) * read_gap_);
+      } else if (group->arrived < now) {
+        // The queue takes nothing before the controller goes on. (What arrives now is fed later.)
+        bound = std::max(bound, group->controller.now());
       }
     }
   }
@@ -629,12 +629,15 @@ AccessOutcome::Served StackScheduler::served(const Group& group, std::uint32_t a
   return sum;
 }
 
-// Before which it cannot end.
-Cycle StackScheduler::service_bound(const Group& group, std::uint32_t access,
-                                    std::uint32_t remaining) {
-  const AccessOutcome::Served sum = served(group, access);
-  if (sum.count == remaining) return sum.end;
-  return group.controller.now() + group.service.outcome->last + 1;
+// How many reads of the access the service has served by commands before `now`.
+std::uint32_t StackScheduler::served_before(const Group& group, std::uint32_t access,
+                                            Cycle now) const {
+  std::uint32_t count = 0;
+  for (const AccessOutcome::End& end : group.service.outcome->ends) {
+    if (group.controller.now() + end.cycle - read_latency_ >= now) break;
+    count += group.service.accesses[end.piece] == access ? 1 : 0;
+  }
+  return count;
 }
 
 // Accesses of which all commands come before `until`.
@@ -876,7 +879,7 @@ void StackScheduler::begin_commands(Group& group, PimCursor cursor) {
 }
 
 void StackScheduler::finish_fast(Group& group) {
-  group.controller.resume(*group.after);
+  group.controller.resume(std::move(*group.after));
   group.controller.add_commands(group.result.commands);
   add_to_account(group, group.result);
   group.after.reset();

@@ -134,7 +134,7 @@ class StackScheduler {
   void interrupt(Group& group, Cycle now);
   void begin_service(Group& group);
   static AccessOutcome::Served served(const Group& group, std::uint32_t access);
-  static Cycle service_bound(const Group& group, std::uint32_t access, std::uint32_t remaining);
+  std::uint32_t served_before(const Group& group, std::uint32_t access, Cycle now) const;
   void tell_service(Group& group, Cycle until);
   void finish_service(Group& group);
   void interrupt_service(Group& group, Cycle now);

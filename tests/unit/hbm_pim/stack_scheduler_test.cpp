@@ -44,6 +44,7 @@ std::vector<std::size_t> other_order(const std::vector<Event>& events) {
 // By the number of the event.
 struct Outcome {
   std::map<std::size_t, Cycle> ends;
+  std::map<std::size_t, Cycle> seen;  // when a caller that waits sees it: not before it looks
   std::vector<std::vector<CommandRecord>> records;  // by pseudo-channel
   StackCounts counts;
   std::vector<CommandCounts> counts_at_events;  // if asked for
@@ -221,6 +222,7 @@ Outcome run_scheduler(const DeviceDescription& device, const ControllerConfig& c
     const StackScheduler::Progress progress =
         is_gemv ? stack.pim_progress(now) : stack.access_progress(one.access, now);
     if (progress.ended) outcome.ends[one.event] = progress.cycle;
+    if (progress.ended) outcome.seen[one.event] = std::max(progress.cycle, now);
     if (!progress.ended) REQUIRE(progress.cycle > now);
     // Told in time. (Of reads that are answered from the write queue the end is told late.)
     const bool in_time = is_gemv || events[one.event].write;
@@ -394,6 +396,10 @@ TEST_CASE(
     REQUIRE(quick.counts.turnarounds == observed.counts.turnarounds);
     require_same_ends("observed", observed, expected.ends);
     require_same_ends("quick", quick, expected.ends);
+    if (quick.counts.forwarded_reads == 0) {
+      REQUIRE(quick.seen == quick.ends);
+      REQUIRE(observed.seen == observed.ends);
+    }
     REQUIRE(quick.counts.commands == observed.counts.commands);
     REQUIRE(quick.counts.pim_cycles == observed.counts.pim_cycles);
     REQUIRE(quick.counts.pim_waiting_cycles == observed.counts.pim_waiting_cycles);
