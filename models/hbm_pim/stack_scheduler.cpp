@@ -81,7 +81,8 @@ struct StackScheduler::Group {
     std::uint32_t access = 0;
     std::uint32_t remaining = 0;  // reads: not completed; writes: not taken by the queue
     Cycle end = 0;
-    bool told = false;  // that it has ended, by a fast service that may be interrupted
+    bool told = false;               // that it has ended, by a fast service that may be interrupted
+    AccessOutcome::Served served{};  // by a fast service; the end is the last one's
   };
 
   explicit Group(MemoryController initial) : controller(std::move(initial)) {}
@@ -616,17 +617,24 @@ void StackScheduler::begin_service(Group& group) {
   if (outcome->last == 0 || !group.controller.undisturbed_for(outcome->last)) return;
   ++statistics_.fast_services;
   service.outcome = std::move(outcome);
+  sum_up_service(group);
 }
 
-// What the service does for an access.
-AccessOutcome::Served StackScheduler::served(const Group& group, std::uint32_t access) {
-  AccessOutcome::Served sum;
-  for (std::size_t i = 0; i < group.service.accesses.size(); ++i) {
-    if (group.service.accesses[i] != access) continue;
-    sum.count += group.service.outcome->served[i].count;
-    sum.end = std::max(sum.end, group.controller.now() + group.service.outcome->served[i].end);
+// What the service does for each access.
+void StackScheduler::sum_up_service(Group& group) {
+  const Group::FastService& service = group.service;
+  for (Group::Waiting& waiting : group.waiting) waiting.served = {};
+  auto waiting = group.waiting.begin();
+  for (std::size_t i = 0; i < service.accesses.size(); ++i) {
+    const std::uint32_t access = service.accesses[i];
+    if (waiting->access != access) {
+      waiting = std::find_if(group.waiting.begin(), group.waiting.end(),
+                             [access](const Group::Waiting& one) { return one.access == access; });
+    }
+    const AccessOutcome::Served& served = service.outcome->served[i];
+    waiting->served.count += served.count;
+    waiting->served.end = std::max(waiting->served.end, group.controller.now() + served.end);
   }
-  return sum;
 }
 
 // How many reads of the access the service has served by commands before `now`.
@@ -643,11 +651,11 @@ std::uint32_t StackScheduler::served_before(const Group& group, std::uint32_t ac
 // Accesses of which all commands come before `until`.
 void StackScheduler::tell_service(Group& group, Cycle until) {
   for (Group::Waiting& waiting : group.waiting) {
-    if (waiting.told) continue;
-    const AccessOutcome::Served sum = served(group, waiting.access);
-    if (sum.count != waiting.remaining || sum.end - read_latency_ >= until) continue;
+    const AccessOutcome::Served& served = waiting.served;
+    if (waiting.told || served.count != waiting.remaining) continue;
+    if (served.end - read_latency_ >= until) continue;
     waiting.told = true;
-    end_here(waiting.access, std::max(waiting.end, sum.end));
+    end_here(waiting.access, std::max(waiting.end, served.end));
   }
 }
 
@@ -655,9 +663,8 @@ void StackScheduler::finish_service(Group& group) {
   Group::FastService& service = group.service;
   for (std::size_t i = 0; i < group.waiting.size();) {
     Group::Waiting& waiting = group.waiting[i];
-    const AccessOutcome::Served sum = served(group, waiting.access);
-    waiting.remaining -= sum.count;
-    waiting.end = std::max(waiting.end, sum.end);
+    waiting.remaining -= waiting.served.count;
+    waiting.end = std::max(waiting.end, waiting.served.end);
     if (waiting.remaining > 0) {
       ++i;
       continue;

@@ -133,7 +133,7 @@ class StackScheduler {
   void end_fast_access(Group& group);
   void interrupt(Group& group, Cycle now);
   void begin_service(Group& group);
-  static AccessOutcome::Served served(const Group& group, std::uint32_t access);
+  static void sum_up_service(Group& group);
   std::uint32_t served_before(const Group& group, std::uint32_t access, Cycle now) const;
   void tell_service(Group& group, Cycle until);
   void finish_service(Group& group);
