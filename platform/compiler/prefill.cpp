@@ -7,9 +7,10 @@
 namespace hpimvp::compiler {
 namespace {
 
-// A chunk takes as long as 14 to 16 tokens one by one on the HPIM machine (OPT-13B): it streams all
-// weights through the interconnect, which HBM-PIM reads at 16 times that bandwidth.
-constexpr std::uint32_t kLeastTokens = 16;
+// A chunk takes as long as 30 tokens one by one for OPT-1.3B on the HPIM machine, and as 42 for
+// for OPT-13B: the mesh's columns carry all weights, which HBM-PIM reads at many times that
+// bandwidth.
+constexpr std::uint32_t kLeastTokens = 48;
 
 std::string norm_name(NormMode mode, PrefillNormPart part) {
   if (mode == NormMode::kAdd) return "prefill_add";

@@ -296,7 +296,8 @@ class StepBuilder {
     std::uint32_t loaded_end = 0;  // chunks that are loaded together
     for (std::uint32_t index = begin; index < end;) {
       const std::uint32_t chunks = layout.share(index).chunks;
-      const bool pair = index + 1 < end && layout.share(index + 1).chunks == chunks;
+      const bool pair =
+          index + 1 < end && layout.share(index + 1).chunks == chunks && 2 * chunks <= most_chunks;
       const std::uint32_t behind = index + (pair ? 2 : 1);
       const auto chunk_after = [&](std::uint32_t last) {
         const WeightLayout::Share share = layout.share(last - 1);
