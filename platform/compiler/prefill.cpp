@@ -8,8 +8,7 @@ namespace hpimvp::compiler {
 namespace {
 
 // A chunk takes as long as 30 tokens one by one for OPT-1.3B on the HPIM machine, and as 42 for
-// for OPT-13B: the mesh's columns carry all weights, which HBM-PIM reads at many times that
-// bandwidth.
+// OPT-13B: the mesh carries all weights, which HBM-PIM reads at many times the mesh's bandwidth.
 constexpr std::uint32_t kLeastTokens = 48;
 
 std::string norm_name(NormMode mode, PrefillNormPart part) {
