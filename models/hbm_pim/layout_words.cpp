@@ -28,7 +28,8 @@ bool LayoutWords::contains(std::uint64_t offset) const {
   const std::uint32_t row = place.address.row;
   if (row < gemv.weight_row || row - gemv.weight_row >= layout_.rows()) return false;
   const std::uint32_t bank = device.organisation.bank_index(place.address);
-  const std::uint32_t unit = is_samsung(device) ? bank / device.pim.banks_per_unit : bank;
+  const std::uint32_t unit =
+      is_samsung(device) ? bank / device.pim.banks_per_unit : layout_.map().unit_of_bank(bank);
   const std::uint32_t chunks = layout_.share(place.pseudo_channel).chunks;
   const std::uint32_t per_slot = layout_.outputs_per_slot();
   const bool by_rows = gemv.slicing == Slicing::kRows;

@@ -20,6 +20,10 @@ StackMap::StackMap(const DeviceDescription& device, const BitFieldMapping& mappi
     std::sort(bank_of_unit_.begin(), bank_of_unit_.end(),
               [this](std::uint32_t a, std::uint32_t b) { return banks_[a] < banks_[b]; });
   }
+  unit_of_bank_.resize(banks_.size());
+  for (std::uint32_t unit = 0; unit < bank_of_unit_.size(); ++unit) {
+    unit_of_bank_[bank_of_unit_[unit]] = unit;
+  }
   for (std::uint32_t i = 0; i < organisation.columns; ++i) {
     CommandAddress address;
     address.column = static_cast<std::uint16_t>(i);

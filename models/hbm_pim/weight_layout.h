@@ -63,8 +63,9 @@ class StackMap {
 
   std::uint64_t of_pseudo_channel(std::uint32_t index) const { return pseudo_channels_[index]; }
   std::uint64_t of_bank(std::uint32_t index) const { return banks_[index]; }
-  // The bank of a pseudo-channel that is unit `unit` of the native programming model.
+  // The bank of a pseudo-channel that is unit `unit` of the native programming model, and back.
   std::uint32_t bank_of_unit(std::uint32_t unit) const { return bank_of_unit_[unit]; }
+  std::uint32_t unit_of_bank(std::uint32_t bank) const { return unit_of_bank_[bank]; }
   std::uint64_t of_column(std::uint32_t column) const { return columns_[column]; }
   std::uint64_t of_row(std::uint32_t row) const;  // computed: once a row, not once a burst
   // All pseudo-channels, each in one run.
@@ -78,6 +79,7 @@ class StackMap {
   std::vector<std::uint64_t> pseudo_channels_;
   std::vector<std::uint64_t> banks_;
   std::vector<std::uint32_t> bank_of_unit_;
+  std::vector<std::uint32_t> unit_of_bank_;
   std::vector<std::uint64_t> columns_;
   std::vector<Run> runs_;
 };
